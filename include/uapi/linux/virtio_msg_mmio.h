@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/*
+ * virtio-msg over MMIO: registers of the window, layout of the message page
+ *
+ * Registers are little endian and accessed with their natural alignment. A
+ * 64-bit register may also be accessed as two 32-bit halves, low half first.
+ */
+#ifndef _UAPI_LINUX_VIRTIO_MSG_MMIO_H
+#define _UAPI_LINUX_VIRTIO_MSG_MMIO_H
+
+#include <linux/types.h>
+
+/* Smallest window: what toolstacks give a virtio-mmio device */
+#define VIRTIO_MSG_MMIO_SIZE		0x200
+
+/* "vmsg" - read only, 32 bits */
+#define VIRTIO_MSG_MMIO_MAGIC		0x000
+#define VIRTIO_MSG_MMIO_MAGIC_VALUE	0x67736d76
+
+/* Who is there - read only, 64 bits */
+#define VIRTIO_MSG_MMIO_IDENTITY	0x008
+#define VIRTIO_MSG_MMIO_ID_VERSION(id)	((id) & 0xffff)
+#define VIRTIO_MSG_MMIO_ID_REVISION(id)	(((id) >> 16) & 0xffff)
+#define VIRTIO_MSG_MMIO_ID_MSG_SIZE(id)	(((id) >> 32) & 0xffff)
+#define VIRTIO_MSG_MMIO_ID_FEATURES(id)	(((id) >> 48) & 0xffff)
+
+#define VIRTIO_MSG_MMIO_VERSION		1
+
+/* BusFeatures, the upper 16 bits of Identity */
+#define VIRTIO_MSG_MMIO_F_PAGE		0x0001	/* a message page may be used */
+#define VIRTIO_MSG_MMIO_F_PAGE_DMA	0x0002	/* its address is a DMA address */
+#define VIRTIO_MSG_MMIO_F_TRANSPORT	0x0004	/* TransportFeatures is not 0 */
+#define VIRTIO_MSG_MMIO_F_CONFIG_CACHE	0x0008	/* config may be cached */
+
+/* Transport feature bits (VIRTIO_MSG_F_*) - read only, 32 bits */
+#define VIRTIO_MSG_MMIO_TRANSPORT_FEATURES	0x010
+
+/* What happened, cleared by reading - read only, 32 bits */
+#define VIRTIO_MSG_MMIO_EVENT		0x01c
+#define VIRTIO_MSG_MMIO_EVENT_CONFIG	0x02	/* config or status changed */
+#define VIRTIO_MSG_MMIO_EVENT_DEVICE	0x04	/* the slot's device came or went */
+
+/*
+ * The message page - write only, 64 bits. Replaces the page in force; when the
+ * store completes, the device side has let go of the old page and filled in
+ * the status block of the new one.
+ */
+#define VIRTIO_MSG_MMIO_PAGE		0x020
+#define VIRTIO_MSG_MMIO_PAGE_ON		0x1
+
+/* Process the request in the message page - write only, 32 bits */
+#define VIRTIO_MSG_MMIO_DOORBELL	0x040
+
+/*
+ * EVENT_AVAIL for the device in a slot - write only, 32 bits: the queue's
+ * index in bits 15-0 and, with VIRTIO_F_NOTIFICATION_DATA, the rest of the
+ * notification data above it
+ */
+#define VIRTIO_MSG_MMIO_QUEUE_NOTIFY(slot)	(0x050 + 4 * (slot))
+
+/*
+ * A request is written from here in ascending order, padded to 4 bytes, and is
+ * processed when its last byte has arrived; writing the first word starts
+ * over. Reads return the response, or zeros if there is none.
+ */
+#define VIRTIO_MSG_MMIO_WINDOW		0x100
+
+/* The message page */
+#define VIRTIO_MSG_MMIO_PAGE_SIZE	4096
+#define VIRTIO_MSG_MMIO_PAGE_MSG_SIZE	1024
+#define VIRTIO_MSG_MMIO_PAGE_SLOTS	64
+
+/**
+ * struct virtio_msg_mmio_slot - what the device side says of a slot
+ * @device_status: status of the slot's device
+ * @generation: config generation of the slot's device
+ * @device_id: the virtio device ID, 0 if the slot is empty
+ * @arrivals: rises each time a device is put into the slot
+ */
+struct virtio_msg_mmio_slot {
+	__le32 device_status;
+	__le32 generation;
+	__le32 device_id;
+	__le32 arrivals;
+};
+
+/**
+ * struct virtio_msg_mmio_page - the message page
+ * @request: written by the driver side before it rings the doorbell
+ * @response: written by the device side before the doorbell's store completes
+ * @sequence: raised by the device side, with release semantics, after it
+ *	changed @slot and before it raises the interrupt
+ * @slot: the status block, written by the device side only
+ */
+struct virtio_msg_mmio_page {
+	__u8 request[VIRTIO_MSG_MMIO_PAGE_MSG_SIZE];
+	__u8 response[VIRTIO_MSG_MMIO_PAGE_MSG_SIZE];
+	__le32 sequence;
+	__u8 reserved[60];
+	struct virtio_msg_mmio_slot slot[VIRTIO_MSG_MMIO_PAGE_SLOTS];
+	__u8 reserved2[960];
+};
+
+#endif /* _UAPI_LINUX_VIRTIO_MSG_MMIO_H */
