@@ -31,12 +31,12 @@ def as_root(command):
 
 def missing(packages):
     """Those of PACKAGES that are not installed."""
-    form = "${Package} ${Architecture} ${db:Status-Status}\n"
+    form = "${Package},${Architecture},${db:Status-Status}\n"
     query = subprocess.run(["dpkg-query", "-W", "-f", form, *packages],
                            capture_output=True, text=True, check=False)
     installed = set()
     for line in query.stdout.splitlines():
-        name, arch, status = line.split()
+        name, arch, status = line.split(",")
         if status == "installed":
             installed.add(f"{name}:{arch}")
             if arch in ("all", host_arch()):
