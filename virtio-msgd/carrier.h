@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A carrier brings a guest's accesses to its windows here, gives its memory,
+ * and takes interrupts to it. carrier_uml.c: a User Mode Linux process;
+ * carrier_xen.c: a Xen guest.
+ *
+ * A carrier embeds struct carrier, one for each guest, fills in @ops and calls
+ *
+ *	carrier_init() when it starts (windows exist without a guest: their
+ *	    devices are configured before the guest comes);
+ *	memory_add() or memory.ops when the guest's memory is known;
+ *	carrier_access() for each access that was trapped, then completes it;
+ *	carrier_guest_gone() when the guest left or rebooted: all windows are
+ *	    reset, which lets go of all memory, then memory_clear(). The same
+ *	    carrier can serve the next guest afterwards.
+ *
+ * All from the event loop (loop.h), never from a signal handler or a thread.
+ */
+#ifndef MSGD_CARRIER_H
+#define MSGD_CARRIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memory.h"
+
+#define CARRIER_MAX_WINDOWS	64
+
+struct carrier;
+struct window;
+
+/**
+ * struct carrier_ops - what a carrier can do
+ * @interrupt: raise window @w's interrupt once (an edge). Never blocks; an
+ *	interrupt to a guest that is not there is dropped
+ * @ioeventfd: the guest's 4-byte write of @queue to QueueNotify (offset 0x50) of
+ *	window @w shall signal @fd without this process; -1 takes it back. True
+ *	if so. NULL: the carrier has no such thing
+ * @irqfd: a signal on @fd shall raise window @w's interrupt; @queue names the
+ *	assignment, -1 takes it back. NULL as above
+ * @close: the program ends: free the carrier with all it has
+ */
+struct carrier_ops {
+	void (*interrupt)(struct carrier *carrier, unsigned int w);
+	bool (*ioeventfd)(struct carrier *carrier, unsigned int w,
+			  unsigned int queue, int fd);
+	bool (*irqfd)(struct carrier *carrier, unsigned int w,
+		      unsigned int queue, int fd);
+	void (*close)(struct carrier *carrier);
+};
+
+/**
+ * struct carrier - one guest, or the place for one
+ * @ops: what the carrier can do
+ * @name: for logs and counters, e.g. "uml:/run/guest.sock"
+ * @memory: the guest's memory
+ * @translates: addresses in rings are the DMA API's, not guest-physical (grants):
+ *	VIRTIO_F_ACCESS_PLATFORM is offered, the message page is a DMA address
+ * @no_page: the carrier's interrupt or memory cannot serve a message page
+ * @windows: the windows by number, num_windows of them; entries may be NULL
+ * @num_windows: how many entries count
+ * @next: the list of all carriers
+ */
+struct carrier {
+	const struct carrier_ops *ops;
+	char *name;
+	struct memory memory;
+	bool translates;
+	bool no_page;
+	struct window *windows[CARRIER_MAX_WINDOWS];
+	unsigned int num_windows;
+	struct carrier *next;
+};
+
+/* All carriers, for the control socket and the end of the program */
+extern struct carrier *carriers;
+
+/* Put @carrier into the list; takes a copy of @name. 0 or -ENOMEM. */
+int carrier_init(struct carrier *carrier, const struct carrier_ops *ops,
+		 const char *name);
+/* Take it out again, free its windows with their devices, and its memory. */
+void carrier_release(struct carrier *carrier);
+
+/*
+ * An access to window @w at @offset from the window's start. Any size, any
+ * offset: what makes no sense reads as 0 and writes nothing. window_read()
+ * and window_write() of window.h, for a carrier that knows the window.
+ */
+uint64_t carrier_read(struct carrier *carrier, unsigned int w,
+		      uint64_t offset, unsigned int size);
+void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
+		   unsigned int size, uint64_t value);
+
+/* The guest left: reset all windows, then forget its memory. */
+void carrier_guest_gone(struct carrier *carrier);
+
+#endif

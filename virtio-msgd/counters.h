@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a window's driver and device did, counted exactly. `virtio-msgd
+ * --control SOCKET counters` and --counters FILE show it as JSON.
+ */
+#ifndef MSGD_COUNTERS_H
+#define MSGD_COUNTERS_H
+
+#include <stdint.h>
+
+/* Registers are counted by 4-byte word, the Window register as one */
+#define COUNTERS_WORDS		(0x200 / 4)
+
+/**
+ * struct counters - since the window was made, or counters_reset()
+ * @reads: loads by word of the window that they start in
+ * @writes: stores, likewise
+ * @requests: messages from the driver by id, bus messages not among them
+ * @responses: answers, likewise
+ * @bus_requests: bus messages from the driver
+ * @discarded: messages that were malformed or unknown
+ * @kicks: buffers announced that came through this process
+ * @interrupts: raised by this process
+ */
+struct counters {
+	uint64_t reads[COUNTERS_WORDS];
+	uint64_t writes[COUNTERS_WORDS];
+	uint64_t requests[256];
+	uint64_t responses[256];
+	uint64_t bus_requests;
+	uint64_t discarded;
+	uint64_t kicks;
+	uint64_t interrupts;
+};
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device model: a slot, the device in it, and their state as the driver
+ * sees it - status, accepted features, queues, config generation. It keeps the
+ * order of virtio's rules, whichever way the driver's wishes came: by messages
+ * (model_msg.c) or by virtio-mmio registers (window_mmio.c).
+ */
+#ifndef MSGD_MODEL_H
+#define MSGD_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device.h"
+
+#define SLOT_CHANGED_CONFIG	0x1	/* config or status */
+#define SLOT_CHANGED_DEVICE	0x2	/* the device came or went */
+
+struct window;
+
+/**
+ * struct slot - the place for a device
+ * @win: whose it is
+ * @dev: the device, NULL: empty
+ * @status: device status
+ * @generation: config generation: neither reset nor the next device sets it back
+ * @arrivals: how often a device was put in
+ * @features: what the driver accepted, as far as it has told
+ * @strict: a SET_CONFIG with a stale generation is refused
+ * @resetting: a reset has begun and is not complete (device_ops.reset)
+ */
+struct slot {
+	struct window *win;
+	struct device *dev;
+	uint8_t status;
+	uint32_t generation;
+	uint32_t arrivals;
+	uint64_t features;
+	bool strict;
+	bool resetting;
+};
+
+/* Put a device into an empty slot: 0 or -EBUSY. The driver is told. */
+int slot_plug(struct slot *slot, struct device *dev);
+/* Take it out (resets it first): the caller owns it now. NULL if empty. */
+struct device *slot_unplug(struct slot *slot);
+
+/* What the device in the slot offers, with what the model adds */
+uint64_t slot_offered(const struct slot *slot);
+
+/* The driver's wishes; the slot has a device in it. */
+uint8_t slot_get_status(struct slot *slot);
+void slot_set_status(struct slot *slot, uint8_t status);
+/* Accept 32 feature bits, block 0 or 1; -EBUSY after FEATURES_OK. */
+int slot_set_features(struct slot *slot, uint32_t block, uint32_t features);
+/* NULL: there is no such queue */
+struct device_queue *slot_queue(struct slot *slot, uint32_t q);
+/* Set a queue up with the given size and addresses; 0 or -errno. */
+int slot_enable_queue(struct slot *slot, uint32_t q,
+		      const struct device_queue *setup);
+/* Stop a queue and forget its setup; 0 or -errno. */
+int slot_reset_queue(struct slot *slot, uint32_t q);
+void slot_kick(struct slot *slot, uint32_t q, uint32_t data);
+int slot_config_read(struct slot *slot, uint64_t offset, void *buf,
+		     uint64_t len);
+int slot_config_write(struct slot *slot, uint64_t offset, const void *buf,
+		      uint64_t len);
+
+/*
+ * One message. @request is @len bytes that nobody changes meanwhile, at least a
+ * header; its response, of at most @max bytes, is put into @response. Returns
+ * its size, 0 if there is none: the request is an event, malformed, unknown, or
+ * for a device that is not there.
+ */
+size_t slot_message(struct slot *slot, const void *request, size_t len,
+		    void *response, size_t max);
+
+#endif
