@@ -59,7 +59,7 @@ struct virtio_msg_device {
 	u16 dev_num;
 
 	/* private: what the core knows of the device, see virtio_msg.c */
-	spinlock_t lock;
+	spinlock_t lock;	/* protects generation* and config* */
 	u8 status;
 	bool needs_reset;
 	bool generation_known;
@@ -77,7 +77,7 @@ struct virtio_msg_device {
 	bool vqs_enabled;
 	struct work_struct break_work;
 
-	spinlock_t vq_lock;
+	spinlock_t vq_lock;	/* protects vqs, held across their callbacks */
 	unsigned int num_vqs;
 	struct virtqueue **vqs;
 };
@@ -109,7 +109,7 @@ struct virtio_msg_state {
  *	that its msg_size is at least a header's and at most @size; the rest is
  *	checked by the core. The wait is bounded. Requests for one device
  *	arrive in the order of the calls; calls may come from several contexts
- *	at once. Called in process context and, with VIRTIO_MSG_BUS_ATOMIC, in
+ *	at once. Called in process context and, with VIRTIO_MSG_BUS_F_ATOMIC, in
  *	any but NMI. Returns 0 or a negative errno: -EPROTO for a response
  *	that is none, -EIO if there is no response, -ETIMEDOUT.
  * @notify: Tell the device side of new buffers: EVENT_AVAIL or its equivalent,
@@ -128,6 +128,11 @@ struct virtio_msg_state {
  *	a negative errno.
  * @disable_events: Optional. The counterpart: on return no event is in progress
  *	and none comes any more. Called in process context.
+ * @arrive: Optional. A device was found where there was none after
+ *	virtio_msg_register_bus(): read again what the bus offers, which may
+ *	depend on the device, and update &struct virtio_msg_bus. Called in
+ *	process context, while there is no other device on a bus that has one
+ *	slot. Returns 0 or a negative errno, then the device is not added.
  * @peek: Optional. Fill in @state without a message and return true, or return
  *	false if this bus cannot or cannot now. What is returned is at
  *	least as new as the last response and the last event. Called in any
@@ -142,16 +147,17 @@ struct virtio_msg_bus_ops {
 	void (*synchronize_cbs)(struct virtio_msg_bus *bus);
 	int (*enable_events)(struct virtio_msg_bus *bus);
 	void (*disable_events)(struct virtio_msg_bus *bus);
+	int (*arrive)(struct virtio_msg_bus *bus);
 	bool (*peek)(struct virtio_msg_device *vmdev,
 		     struct virtio_msg_state *state);
 };
 
 /* transfer may be called in atomic context */
-#define VIRTIO_MSG_BUS_ATOMIC		BIT(0)
+#define VIRTIO_MSG_BUS_F_ATOMIC		BIT(0)
 /* notify carries the value that VIRTIO_F_NOTIFICATION_DATA is about */
-#define VIRTIO_MSG_BUS_NOTIFY_DATA	BIT(1)
+#define VIRTIO_MSG_BUS_F_NOTIFY_DATA	BIT(1)
 /* Devices are found with GET_DEVICES, not by looking at each slot */
-#define VIRTIO_MSG_BUS_GET_DEVICES	BIT(2)
+#define VIRTIO_MSG_BUS_F_GET_DEVICES	BIT(2)
 
 /**
  * struct virtio_msg_bus - a bus instance
@@ -160,16 +166,16 @@ struct virtio_msg_bus_ops {
  * @revision: transport revision, VIRTIO_MSG_REVISION_1
  * @msg_size: the bus's maximum message size in bytes, both ways
  * @transport_features: VIRTIO_MSG_F_* bits
- * @flags: VIRTIO_MSG_BUS_*
+ * @flags: VIRTIO_MSG_BUS_F_*
  * @num_slots: device numbers below this may exist; not used with
- *	VIRTIO_MSG_BUS_GET_DEVICES
+ *	VIRTIO_MSG_BUS_F_GET_DEVICES
  * @window: Optional. Addresses the bus itself uses; shared memory regions that
  *	overlap them are refused
  *
  * The bus fills these in before virtio_msg_register_bus() and leaves them alone
- * until virtio_msg_unregister_bus() or, for what the device side may have
- * changed meanwhile, between virtio_msg_freeze_bus() and
- * virtio_msg_restore_bus(). The rest belongs to the core.
+ * until virtio_msg_unregister_bus(). What the device side may have changed it
+ * updates in &virtio_msg_bus_ops.arrive, and between virtio_msg_freeze_bus()
+ * and virtio_msg_restore_bus(). The rest belongs to the core.
  */
 struct virtio_msg_bus {
 	const struct virtio_msg_bus_ops *ops;
@@ -183,6 +189,7 @@ struct virtio_msg_bus {
 
 	/* private: see virtio_msg.c */
 	struct mutex lock;
+	bool scanned;
 	struct xarray devices;
 	struct work_struct scan_work;
 };
