@@ -97,6 +97,8 @@ def mirror(suite):
 class Suite:
     """apt's view of one Debian suite for one architecture, apart from the system's."""
 
+    updated = set()
+
     def __init__(self, name, arch):
         self.name, self.arch = name, arch
         self.path = cache.directory("debian", f"{name}-{arch}")
@@ -120,6 +122,13 @@ class Suite:
         return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
     def update(self):
+        """Fetch the suite's package lists, once in a run."""
+        if self.path in Suite.updated:
+            return
+        self.fetch_lists()
+        Suite.updated.add(self.path)
+
+    def fetch_lists(self):
         """Fetch the suite's package lists."""
         for name in ("lists/partial", "cache/archives/partial", "state"):
             (self.path / name).mkdir(parents=True, exist_ok=True)
@@ -198,14 +207,33 @@ def fetch(package, suite, arch=None):
     return fetch_all([package], suite, arch)[0]
 
 
-def versions(package, suite, arch=None):
-    """The versions of PACKAGE that SUITE has, newest first, by new package lists."""
-    arch = arch or host_arch()
-    source = Suite(suite, arch)
-    with cache.lock(f"debian-{suite}-{arch}"):
+def ask(suite, arch, *query):
+    """What apt-cache says to QUERY, by new package lists of SUITE."""
+    source = Suite(suite, arch or host_arch())
+    with cache.lock(f"debian-{suite}-{source.arch}"):
         source.update()
-        table = say.output(["apt-cache", *source.options(), "madison", package])
+        return say.output(["apt-cache", *source.options(), *query])
+
+
+def versions(package, suite, arch=None):
+    """The versions of PACKAGE that SUITE has."""
+    table = ask(suite, arch, "madison", package)
     return [line.split("|")[1].strip() for line in table.splitlines() if "Packages" in line]
+
+
+def names(prefix, suite, arch=None):
+    """The names of SUITE's packages that begin with PREFIX."""
+    return ask(suite, arch, "pkgnames", prefix).split()
+
+
+def newest(candidates, key=str):
+    """The one of CANDIDATES whose key is the highest version as Debian orders them."""
+    def compare(one, other):
+        """-1 or 1, for cmp_to_key()."""
+        older = subprocess.run(["dpkg", "--compare-versions", key(one), "lt", key(other)],
+                               check=False).returncode == 0
+        return -1 if older else 1
+    return max(candidates, key=functools.cmp_to_key(compare))
 
 
 def unpack(deb, directory):
