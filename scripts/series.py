@@ -8,8 +8,8 @@ Each patch is a directory series/NN-name/ with
   *.diff         changes of files that exist by then, applied in order of name;
                  NAME.mainline.diff and NAME.lts.diff only on that kind of base
 
-A patch that has nothing for a base is not part of that base's series. In messages
-and diffs @NAME@ and @EMAIL@ stand for whoever makes the series.
+A patch that has nothing for a base is not part of that base's series. In messages,
+diffs and files @NAME@ and @EMAIL@ stand for whoever makes the series.
 """
 
 import hashlib
@@ -108,7 +108,7 @@ def commit_one(git, parent, patch, kind, who):
         if not path.is_file():
             say.note(f"patch {patch.name} carries {name}, which does not exist")
             continue
-        blob = git.run("hash-object", "-w", path)
+        blob = git.run("hash-object", "-w", "--stdin", data=fill_in(path.read_text(), who))
         mode = "100755" if path.stat().st_mode & 0o100 else "100644"
         git.run("update-index", "--add", "--cacheinfo", f"{mode},{blob},{name}")
     for diff in patch.diffs(kind):
