@@ -309,9 +309,10 @@ static void virtio_msg_synchronize_cbs(struct virtio_device *vdev)
 
 static void virtio_msg_uncache_config(struct virtio_msg_device *vmdev)
 {
-	guard(spinlock_irqsave)(&vmdev->lock);
-	vmdev->config_cached = false;
-	vmdev->config_epoch++;
+	scoped_guard(spinlock_irqsave, &vmdev->lock) {
+		vmdev->config_cached = false;
+		vmdev->config_epoch++;
+	}
 }
 
 static void virtio_msg_reset(struct virtio_device *vdev)
@@ -419,12 +420,12 @@ static int virtio_msg_finalize_features(struct virtio_device *vdev)
 static void virtio_msg_saw_generation(struct virtio_msg_device *vmdev,
 				      u32 generation)
 {
-	guard(spinlock_irqsave)(&vmdev->lock);
-	if (vmdev->generation_known && vmdev->generation == generation)
-		return;
-	vmdev->generation_known = true;
-	vmdev->generation = generation;
-	vmdev->generation_changes++;
+	scoped_guard(spinlock_irqsave, &vmdev->lock) {
+		if (!vmdev->generation_known || vmdev->generation != generation)
+			vmdev->generation_changes++;
+		vmdev->generation_known = true;
+		vmdev->generation = generation;
+	}
 }
 
 static int virtio_msg_read_config(struct virtio_msg_device *vmdev, u32 offset,
@@ -452,11 +453,15 @@ static int virtio_msg_read_config(struct virtio_msg_device *vmdev, u32 offset,
 static bool virtio_msg_get_cached(struct virtio_msg_device *vmdev, u32 offset,
 				  void *buf, u32 len, u32 generation)
 {
-	guard(spinlock_irqsave)(&vmdev->lock);
-	if (!vmdev->config_cached || vmdev->config_generation != generation)
-		return false;
-	memcpy(buf, vmdev->config + offset, len);
-	return true;
+	bool hit;
+
+	scoped_guard(spinlock_irqsave, &vmdev->lock) {
+		hit = vmdev->config_cached &&
+		      vmdev->config_generation == generation;
+		if (hit)
+			memcpy(buf, vmdev->config + offset, len);
+	}
+	return hit;
 }
 
 /*
@@ -479,11 +484,12 @@ static int virtio_msg_fill_cache(struct virtio_msg_device *vmdev, u32 offset,
 		return err;
 	memcpy(buf, config + offset, len);
 
-	guard(spinlock_irqsave)(&vmdev->lock);
-	if (vmdev->config_epoch == epoch) {
-		memcpy(vmdev->config, config, vmdev->info.config_size);
-		vmdev->config_generation = generation;
-		vmdev->config_cached = true;
+	scoped_guard(spinlock_irqsave, &vmdev->lock) {
+		if (vmdev->config_epoch == epoch) {
+			memcpy(vmdev->config, config, vmdev->info.config_size);
+			vmdev->config_generation = generation;
+			vmdev->config_cached = true;
+		}
 	}
 	return 0;
 }
@@ -493,7 +499,7 @@ static int virtio_msg_read_split(struct virtio_msg_device *vmdev, u32 offset,
 				 void *buf, u32 len)
 {
 	u32 room = virtio_msg_room(vmdev->bus, sizeof(struct virtio_msg_config));
-	u32 done, part, first, generation;
+	u32 done, part, generation, first = 0;
 	int tries, err;
 
 	for (tries = 0; tries < VIRTIO_MSG_CONFIG_RETRIES; tries++) {
@@ -793,9 +799,10 @@ static int virtio_msg_alloc_vqs(struct virtio_msg_device *vmdev,
 	vqs = kcalloc(num, sizeof(*vqs), GFP_KERNEL);
 	if (!vqs)
 		return -ENOMEM;
-	guard(spinlock_irq)(&vmdev->vq_lock);
-	vmdev->vqs = vqs;
-	vmdev->num_vqs = num;
+	scoped_guard(spinlock_irq, &vmdev->vq_lock) {
+		vmdev->vqs = vqs;
+		vmdev->num_vqs = num;
+	}
 	return 0;
 }
 
@@ -948,10 +955,11 @@ static irqreturn_t virtio_msg_used(struct virtio_msg_device *vmdev, u32 first,
 	irqreturn_t ret = IRQ_NONE;
 	u32 i;
 
-	guard(spinlock_irqsave)(&vmdev->vq_lock);
-	for (i = first; i < vmdev->num_vqs && i <= last; i++)
-		if (vmdev->vqs[i])
-			ret |= vring_interrupt(0, vmdev->vqs[i]);
+	scoped_guard(spinlock_irqsave, &vmdev->vq_lock) {
+		for (i = first; i < vmdev->num_vqs && i <= last; i++)
+			if (vmdev->vqs[i])
+				ret |= vring_interrupt(0, vmdev->vqs[i]);
+	}
 	return ret;
 }
 

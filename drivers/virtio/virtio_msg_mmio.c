@@ -164,14 +164,20 @@ static int virtio_msg_mmio_transfer(struct virtio_msg_bus *bus,
 {
 	struct virtio_msg_mmio *mmio = to_virtio_msg_mmio(bus);
 
-	guard(spinlock_irqsave)(&mmio->lock);
-	if (!++mmio->token)
-		mmio->token++;
-	request->token = cpu_to_le16(mmio->token);
-	if (mmio->page)
-		return virtio_msg_mmio_transfer_page(mmio, request, response,
-						     size);
-	return virtio_msg_mmio_transfer_window(mmio, request, response, size);
+	int err;
+
+	scoped_guard(spinlock_irqsave, &mmio->lock) {
+		if (!++mmio->token)
+			mmio->token++;
+		request->token = cpu_to_le16(mmio->token);
+		if (mmio->page)
+			err = virtio_msg_mmio_transfer_page(mmio, request,
+							    response, size);
+		else
+			err = virtio_msg_mmio_transfer_window(mmio, request,
+							      response, size);
+	}
+	return err;
 }
 
 /* The register takes just what the core hands down: rule B6 */
@@ -366,10 +372,11 @@ static void virtio_msg_mmio_page_on(struct virtio_msg_mmio *mmio)
 		return;
 	/* The device side has filled in the status block: what is not news */
 	mb();
-	guard(spinlock_irq)(&mmio->lock);
-	mmio->sequence = le32_to_cpu(READ_ONCE(page->sequence));
-	mmio->slot = page->slot[VIRTIO_MSG_MMIO_SLOT];
-	mmio->page = page;
+	scoped_guard(spinlock_irq, &mmio->lock) {
+		mmio->sequence = le32_to_cpu(READ_ONCE(page->sequence));
+		mmio->slot = page->slot[VIRTIO_MSG_MMIO_SLOT];
+		mmio->page = page;
+	}
 }
 
 /* There is no device, or its driver is asleep. The device side lets go first. */

@@ -90,7 +90,9 @@ struct virtio_msg_mmio_slot {
  * @response: written by the device side before the doorbell's store completes
  * @sequence: raised by the device side, with release semantics, after it
  *	changed @slot and before it raises the interrupt
+ * @reserved: 0
  * @slot: the status block, written by the device side only
+ * @reserved2: 0
  */
 struct virtio_msg_mmio_page {
 	__u8 request[VIRTIO_MSG_MMIO_PAGE_MSG_SIZE];
