@@ -6,6 +6,8 @@
 #ifndef MSGD_COUNTERS_H
 #define MSGD_COUNTERS_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Registers are counted by 4-byte word, the Window register as one */
@@ -15,9 +17,8 @@
  * struct counters - since the window was made, or counters_reset()
  * @reads: loads by word of the window that they start in
  * @writes: stores, likewise
- * @requests: messages from the driver by id, bus messages not among them
+ * @requests: messages from the driver by id
  * @responses: answers, likewise
- * @bus_requests: bus messages from the driver
  * @discarded: messages that were malformed or unknown
  * @kicks: buffers announced that came through this process
  * @interrupts: raised by this process
@@ -27,10 +28,16 @@ struct counters {
 	uint64_t writes[COUNTERS_WORDS];
 	uint64_t requests[256];
 	uint64_t responses[256];
-	uint64_t bus_requests;
 	uint64_t discarded;
 	uint64_t kicks;
 	uint64_t interrupts;
 };
+
+/*
+ * As a JSON object of "traps" ("total", "read" and "write" by register),
+ * "requests" and "responses" by message, "discarded", "kicks", "interrupts";
+ * what is 0 in a table is left out. @mmio chooses the names of registers.
+ */
+json_t *counters_json(const struct counters *counters, bool mmio);
 
 #endif

@@ -27,6 +27,7 @@
 struct device;
 struct memory;
 struct slot;
+struct window;
 
 /**
  * struct device_queue - a virtqueue
@@ -73,8 +74,11 @@ struct device_queue {
  *	status, which until then does not read 0). Any other error: it cannot be
  *	reset, the status stays as it is with DEVICE_NEEDS_RESET
  * @shm: where shared memory region @id is; false if there is none
+ * @attached: the device was given a window (device.win). It calls
+ *	device_arrive() as soon as it can serve a driver: at once, or when its
+ *	other half is there. NULL: at once
  * @unplugged: the device was taken out of its slot; its queues are stopped
- * @destroy: free the device, which is in no slot
+ * @destroy: free the device, which is in no slot any more
  */
 struct device_ops {
 	int (*config_read)(struct device *dev, uint32_t offset, void *buf,
@@ -89,6 +93,7 @@ struct device_ops {
 	int (*reset)(struct device *dev);
 	bool (*shm)(struct device *dev, uint32_t id, uint64_t *addr,
 		    uint64_t *len);
+	void (*attached)(struct device *dev);
 	void (*unplugged)(struct device *dev);
 	void (*destroy)(struct device *dev);
 };
@@ -109,7 +114,8 @@ struct device_ops {
  * @num_queues: queues 0 to num_queues - 1 exist; may be less than what
  *	@queues has room for
  * @queues: @num_queues of them, see device_init()
- * @slot: where it is plugged in, or NULL
+ * @win: the window it belongs to, or NULL
+ * @slot: where it is plugged in, or NULL: no driver can see it
  *
  * A device keeps to these values while it is in a slot; only config space and
  * what the device_* functions report changes.
@@ -125,6 +131,7 @@ struct device {
 	bool config_reported;
 	unsigned int num_queues;
 	struct device_queue *queues;
+	struct window *win;
 	struct slot *slot;
 };
 
@@ -138,6 +145,14 @@ void device_release(struct device *dev);
 /*
  * What a device calls. All are harmless on a device that is in no slot.
  */
+
+/*
+ * Become visible to the driver in the window's slot, with the id, features,
+ * config_size and queues that are filled in by now; and go away from it again
+ * (queues are stopped, the driver is told). Calling twice is harmless.
+ */
+void device_arrive(struct device *dev);
+void device_leave(struct device *dev);
 
 /* Queue @q has used buffers and the driver wants to know: raise the interrupt. */
 void device_used(struct device *dev, unsigned int q);
@@ -163,7 +178,7 @@ uint64_t device_features(const struct device *dev);
 /* DRIVER_OK is set and the device is not broken */
 bool device_live(const struct device *dev);
 
-/* The guest's memory; NULL in no slot */
+/* The guest's memory; NULL outside a window */
 struct memory *device_memory(const struct device *dev);
 
 /*

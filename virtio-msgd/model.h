@@ -3,7 +3,7 @@
  * The device model: a slot, the device in it, and their state as the driver
  * sees it - status, accepted features, queues, config generation. It keeps the
  * order of virtio's rules, whichever way the driver's wishes came: by messages
- * (model_msg.c) or by virtio-mmio registers (window_mmio.c).
+ * (message.c) or by virtio-mmio registers (window_mmio.c).
  */
 #ifndef MSGD_MODEL_H
 #define MSGD_MODEL_H
@@ -27,6 +27,7 @@ struct window;
  * @generation: config generation: neither reset nor the next device sets it back
  * @arrivals: how often a device was put in
  * @features: what the driver accepted, as far as it has told
+ * @features_bad: it accepted something that nobody offers
  * @strict: a SET_CONFIG with a stale generation is refused
  * @resetting: a reset has begun and is not complete (device_ops.reset)
  */
@@ -37,6 +38,7 @@ struct slot {
 	uint32_t generation;
 	uint32_t arrivals;
 	uint64_t features;
+	bool features_bad;
 	bool strict;
 	bool resetting;
 };
@@ -51,8 +53,8 @@ uint64_t slot_offered(const struct slot *slot);
 
 /* The driver's wishes; the slot has a device in it. */
 uint8_t slot_get_status(struct slot *slot);
-void slot_set_status(struct slot *slot, uint8_t status);
-/* Accept 32 feature bits, block 0 or 1; -EBUSY after FEATURES_OK. */
+void slot_set_status(struct slot *slot, uint32_t status);
+/* The driver's features, a block of 32; -EBUSY after FEATURES_OK. */
 int slot_set_features(struct slot *slot, uint32_t block, uint32_t features);
 /* NULL: there is no such queue */
 struct device_queue *slot_queue(struct slot *slot, uint32_t q);
@@ -67,13 +69,17 @@ int slot_config_read(struct slot *slot, uint64_t offset, void *buf,
 int slot_config_write(struct slot *slot, uint64_t offset, const void *buf,
 		      uint64_t len);
 
+/* The guest left: reset, whatever the device says. */
+void slot_clear(struct slot *slot);
+
 /*
- * One message. @request is @len bytes that nobody changes meanwhile, at least a
- * header; its response, of at most @max bytes, is put into @response. Returns
- * its size, 0 if there is none: the request is an event, malformed, unknown, or
- * for a device that is not there.
+ * One message. @request is @len bytes that nobody changes meanwhile; both
+ * buffers are aligned to 8 bytes and @max, the maximum message size, is at least
+ * VIRTIO_MSG_SIZE_MIN. Returns the size of the response, 0 if there is none
+ * because it was an event, -EINVAL if there is none because the request is
+ * malformed, unknown, for a device that is not there, or was refused.
  */
-size_t slot_message(struct slot *slot, const void *request, size_t len,
-		    void *response, size_t max);
+int slot_message(struct slot *slot, const void *request, size_t len,
+		 void *response, size_t max);
 
 #endif

@@ -10,11 +10,19 @@
 #ifndef MSGD_VRING_H
 #define MSGD_VRING_H
 
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "memory.h"
+
+/* Younger than the headers of Debian 12 */
+#ifndef VIRTIO_F_NOTIFICATION_DATA
+#define VIRTIO_F_NOTIFICATION_DATA	38
+#endif
 
 struct device_queue;
 
@@ -22,7 +30,7 @@ struct device_queue;
 #define VRING_MAX_SEGMENTS	64
 
 /**
- * struct vring - a virtqueue that is being served
+ * struct virtq - a virtqueue that is being served
  * @mem: the guest's memory
  * @features: what the driver accepted
  * @size: number of descriptors
@@ -34,8 +42,9 @@ struct device_queue;
  * @avail_wrap: packed: the driver's wrap counter at @next_avail
  * @used_wrap: packed: the device's wrap counter at @next_used
  * @used_since: entries used since vring_interrupt() was last asked
+ * @taken: entries that were popped and not pushed yet
  */
-struct vring {
+struct virtq {
 	struct memory *mem;
 	uint64_t features;
 	uint16_t size;
@@ -47,6 +56,7 @@ struct vring {
 	bool avail_wrap;
 	bool used_wrap;
 	uint32_t used_since;
+	uint32_t taken;
 };
 
 /**
@@ -66,14 +76,26 @@ struct vring_chain {
 };
 
 /* Feature bits that rings served by this code may offer */
-#define VRING_FEATURES	((1ULL << 28) | (1ULL << 29) | (1ULL << 34) | \
-			 (1ULL << 35) | (1ULL << 38) | (1ULL << 40))
+#define VRING_FEATURES	(1ULL << VIRTIO_RING_F_INDIRECT_DESC | \
+			 1ULL << VIRTIO_RING_F_EVENT_IDX | \
+			 1ULL << VIRTIO_F_RING_PACKED | \
+			 1ULL << VIRTIO_F_IN_ORDER | \
+			 1ULL << VIRTIO_F_NOTIFICATION_DATA | \
+			 1ULL << VIRTIO_F_RING_RESET)
+
+/*
+ * Whether a queue of this size may be where the driver says: size and
+ * alignments are allowed, and all three areas are memory of the guest. 0,
+ * -EINVAL or -EFAULT.
+ */
+int vring_check(struct memory *mem, const struct device_queue *queue,
+		uint64_t features);
 
 /* Serve a queue as the driver set it up: 0, -EINVAL or -EFAULT. */
-int vring_start(struct vring *vr, struct memory *mem,
+int vring_start(struct virtq *vr, struct memory *mem,
 		const struct device_queue *queue, uint64_t features);
 /* Let go of its memory. Harmless on a ring that was not started. */
-void vring_stop(struct vring *vr);
+void vring_stop(struct virtq *vr);
 
 /*
  * Take the next request: 1 with @chain filled in, 0 if there is none (the
@@ -81,11 +103,11 @@ void vring_stop(struct vring *vr);
  * goes back by vring_push(), in the order it was taken, with the number of
  * bytes that were written into it.
  */
-int vring_pop(struct vring *vr, struct vring_chain *chain);
-int vring_push(struct vring *vr, struct vring_chain *chain, uint32_t written);
+int vring_pop(struct virtq *vr, struct vring_chain *chain);
+int vring_push(struct virtq *vr, struct vring_chain *chain, uint32_t written);
 
 /* Whether the driver wants an interrupt for what was pushed since last asked */
-bool vring_interrupt(struct vring *vr);
+bool vring_interrupt(struct virtq *vr);
 
 /* Total length of the segments the device may write, and may read */
 size_t vring_in_len(const struct vring_chain *chain);

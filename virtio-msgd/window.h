@@ -25,12 +25,15 @@ struct window;
  * @mmio: plain virtio-mmio instead of virtio-msg
  * @page: offer the message page
  * @strict: strict config generation (transport feature bit 0)
+ * @access_platform: offer VIRTIO_F_ACCESS_PLATFORM, and insist on it, as on a
+ *	carrier that translates addresses
  * @msg_size: maximum message size, VIRTIO_MSG_SIZE_MIN to WINDOW_MSG_SIZE
  */
 struct window_config {
 	bool mmio;
 	bool page;
 	bool strict;
+	bool access_platform;
 	uint16_t msg_size;
 };
 
@@ -69,6 +72,7 @@ extern const struct personality personality_mmio;
  * @index: its number there
  * @config: what the user chose
  * @slot: the place for a device, with its state as the driver sees it
+ * @dev: the device that the user gave the window; in the slot while it is ready
  * @personality: how it speaks
  * @priv: the personality's state
  * @counters: what happened here
@@ -78,6 +82,7 @@ struct window {
 	unsigned int index;
 	struct window_config config;
 	struct slot slot;
+	struct device *dev;
 	const struct personality *personality;
 	void *priv;
 	struct counters counters;
@@ -91,6 +96,11 @@ struct window *window_create(struct carrier *carrier, unsigned int index,
 /* Remove it from its carrier, destroy its device and free it. */
 void window_destroy(struct window *win);
 
+/* Give the window a device, which it owns from then on: 0 or -EBUSY. */
+int window_attach(struct window *win, struct device *dev);
+/* Take the device away from the driver and destroy it; -ENODEV if none. */
+int window_detach(struct window *win);
+
 /* Accesses; any size and offset, see carrier_read(). */
 uint64_t window_read(struct window *win, uint64_t offset, unsigned int size);
 void window_write(struct window *win, uint64_t offset, unsigned int size,
@@ -98,6 +108,9 @@ void window_write(struct window *win, uint64_t offset, unsigned int size,
 
 /* The guest left: reset the device, let go of all memory. */
 void window_reset(struct window *win);
+
+/* What the driver hands out are DMA addresses (VIRTIO_F_ACCESS_PLATFORM) */
+bool window_translates(const struct window *win);
 
 /* Raise the window's interrupt; for personalities. */
 void window_interrupt(struct window *win);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "builtin.h"
+
+#include <stdlib.h>
+
+#include "loop.h"
+
+#define QUEUE_SIZE	64
+
+static struct builtin *to_builtin(struct device *dev)
+{
+	return (struct builtin *)dev;
+}
+
+/* Carry out what is there, a ring full at most */
+static void serve(struct builtin *b)
+{
+	struct vring_chain chain;
+	unsigned int n;
+	int ret = 0;
+
+	for (n = 0; n < b->vring.size; n++) {
+		ret = vring_pop(&b->vring, &chain);
+		if (ret <= 0)
+			break;
+		ret = vring_push(&b->vring, &chain, b->request(b, &chain));
+		if (ret)
+			break;
+	}
+	if (vring_interrupt(&b->vring))
+		device_used(&b->dev, 0);
+	if (ret < 0)
+		device_broken(&b->dev, "the guest's queue is broken");
+	else if (n == b->vring.size)
+		event_active(b->again, 0, 0);
+}
+
+static void serve_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct builtin *b = arg;
+
+	(void)fd;
+	(void)what;
+	if (device_live(&b->dev) && b->dev.queues[0].started)
+		serve(b);
+}
+
+static int queue_start(struct device *dev, unsigned int q)
+{
+	struct builtin *b = to_builtin(dev);
+	int ret;
+
+	ret = vring_start(&b->vring, device_memory(dev), &dev->queues[q],
+			  device_features(dev));
+	/* Some drivers make buffers available, and notify, before DRIVER_OK */
+	if (!ret)
+		event_active(b->again, 0, 0);
+	return ret;
+}
+
+static int queue_stop(struct device *dev, unsigned int q)
+{
+	(void)q;
+	vring_stop(&to_builtin(dev)->vring);
+	return 0;
+}
+
+static void kick(struct device *dev, unsigned int q, uint32_t data)
+{
+	(void)q;
+	(void)data;
+	serve(to_builtin(dev));
+}
+
+static int reset(struct device *dev)
+{
+	struct builtin *b = to_builtin(dev);
+
+	if (b->reset)
+		b->reset(b);
+	return 0;
+}
+
+static void destroy(struct device *dev)
+{
+	struct builtin *b = to_builtin(dev);
+
+	event_free(b->again);
+	device_release(dev);
+	free(b);
+}
+
+static const struct device_ops builtin_ops = {
+	.queue_start = queue_start,
+	.queue_stop = queue_stop,
+	.kick = kick,
+	.reset = reset,
+	.destroy = destroy,
+};
+
+static const struct {
+	const char *name;
+	unsigned int bit;
+	bool on;
+} ring_features[] = {
+	{ "indirect", VIRTIO_RING_F_INDIRECT_DESC, true },
+	{ "event-idx", VIRTIO_RING_F_EVENT_IDX, true },
+	{ "ring-reset", VIRTIO_F_RING_RESET, true },
+	{ "packed", VIRTIO_F_RING_PACKED, false },
+	{ "in-order", VIRTIO_F_IN_ORDER, false },
+	{ "notification-data", VIRTIO_F_NOTIFICATION_DATA, false },
+};
+
+int builtin_init(struct builtin *b, const char *name, uint32_t id,
+		 uint64_t features, struct params *params, struct errmsg *err)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(ring_features) / sizeof(ring_features[0]); i++) {
+		bool on = ring_features[i].on;
+
+		if (params_bool(params, ring_features[i].name, &on, err))
+			return -1;
+		if (on)
+			features |= 1ULL << ring_features[i].bit;
+	}
+	b->again = event_new(loop, -1, 0, serve_again, b);
+	if (!b->again)
+		return errmsg_set(err, "out of memory");
+	if (device_init(&b->dev, &builtin_ops, name, id, 1, QUEUE_SIZE)) {
+		event_free(b->again);
+		return errmsg_set(err, "out of memory");
+	}
+	b->dev.features = features;
+	b->dev.config_reported = true;
+	return 0;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between the parts of the Xen carrier:
+ *
+ * carrier_xen.c	 xenstore: guests and devices as they come and go
+ * carrier_xen_rule.c	 what the user wants them to be
+ * carrier_xen_guest.c	 a guest's IOREQ server: accesses, interrupts
+ * carrier_xen_eventfd.c ioeventfd and irqfd, by the kernel's privcmd
+ * carrier_xen_memory.c	 grants and foreign mappings
+ */
+#ifndef MSGD_CARRIER_XEN_INTERNAL_H
+#define MSGD_CARRIER_XEN_INTERNAL_H
+
+#include <time.h>
+
+#define __XEN_TOOLS__ 1
+#include <xendevicemodel.h>
+#include <xenevtchn.h>
+#include <xenforeignmemory.h>
+#include <xengnttab.h>
+#include <xen/hvm/ioreq.h>
+#include <xen/memory.h>
+
+#include "carrier.h"
+#include "carrier_xen.h"
+#include "device.h"
+#include "loop.h"
+#include "window.h"
+
+#define XEN_PAGE_SHIFT	12
+#define XEN_PAGE_SIZE	(1UL << XEN_PAGE_SHIFT)
+/* struct shared_iopage has no room for more */
+#define XEN_MAX_VCPUS	(XEN_PAGE_SIZE / sizeof(struct ioreq))
+
+struct xen_guest;
+
+/**
+ * struct xen_eventfd - an ioeventfd or irqfd that is assigned
+ * @next: the device's next one
+ * @fd: a duplicate of what was assigned: it stays what it is if the owner
+ *	closes its own before taking the assignment back
+ * @queue: for which queue
+ */
+struct xen_eventfd {
+	struct xen_eventfd *next;
+	int fd;
+	unsigned int queue;
+};
+
+/**
+ * struct xen_device - a virtio device of a guest, as xenstore has it
+ * @carrier: its one window
+ * @guest: whose it is
+ * @next: the guest's next one
+ * @index: its number in xenstore
+ * @base: guest-physical address of its window
+ * @irq: its interrupt (INTID)
+ * @grants: the guest grants what the device may use; otherwise all is mapped
+ * @present: it is in xenstore. If not, its window stays claimed and empty as
+ *	long as the guest lives, which may still touch it
+ * @gnttab: grant mappings
+ * @ioeventfds: assigned
+ * @irqfds: assigned
+ * @use_ioeventfd: the rule did not forbid them
+ * @use_irqfd: likewise
+ */
+struct xen_device {
+	struct carrier carrier;
+	struct xen_guest *guest;
+	struct xen_device *next;
+	unsigned int index;
+	uint64_t base;
+	uint32_t irq;
+	bool grants;
+	bool present;
+	xengnttab_handle *gnttab;
+	struct xen_eventfd *ioeventfds;
+	struct xen_eventfd *irqfds;
+	bool use_ioeventfd;
+	bool use_irqfd;
+};
+
+/**
+ * struct xen_guest - a guest with at least one virtio device
+ * @next: the next guest
+ * @domid: its number
+ * @name: its name, or "domain N"
+ * @uuid: tells it from a later guest with the same number
+ * @ram_kib: how much RAM it may have
+ * @devices: its devices
+ * @dm: device model operations, restricted to this guest
+ * @fmem: foreign memory, restricted likewise
+ * @privcmd: for ioeventfds and irqfds, restricted likewise
+ * @evtchn: its event channels here
+ * @server: the IOREQ server's id
+ * @have_server: which is valid
+ * @resource: the mapping of @page
+ * @page: a request slot for each vCPU
+ * @num_vcpus: how many
+ * @ports: the event channel of each vCPU's slot, here
+ * @event: @evtchn has something
+ * @left: a request was left to the kernel: look whether it took it
+ * @left_at: when, by vCPU
+ * @stale: Xen told that foreign mappings are no longer right
+ */
+struct xen_guest {
+	struct xen_guest *next;
+	uint16_t domid;
+	char *name;
+	char *uuid;
+	uint64_t ram_kib;
+	struct xen_device *devices;
+	xendevicemodel_handle *dm;
+	xenforeignmemory_handle *fmem;
+	int privcmd;
+	xenevtchn_handle *evtchn;
+	ioservid_t server;
+	bool have_server;
+	xenforeignmemory_resource_handle *resource;
+	volatile struct shared_iopage *page;
+	unsigned int num_vcpus;
+	uint32_t ports[XEN_MAX_VCPUS];
+	struct event *event;
+	struct event *left;
+	struct timespec left_at[XEN_MAX_VCPUS];
+	bool stale;
+};
+
+/* carrier_xen_rule.c */
+
+/**
+ * struct xen_choice - what the rules say about a device
+ * @window: how its window speaks
+ * @use_ioeventfd: see struct xen_device
+ * @use_irqfd: likewise
+ * @device: what to plug in, NULL: nothing
+ */
+struct xen_choice {
+	struct window_config window;
+	bool use_ioeventfd;
+	bool use_irqfd;
+	struct device *device;
+};
+
+/* 0, or -1 with @err set if the device cannot be made; the window can. */
+int xen_choose(const struct xen_guest *guest, unsigned int index,
+	       const char *type, struct xen_choice *choice, struct errmsg *err);
+
+/* carrier_xen_guest.c */
+
+/*
+ * Make or, with @adopt not negative, adopt the guest's IOREQ server. 0, or -1
+ * with @err set.
+ */
+int xen_guest_open(struct xen_guest *guest, long adopt, struct errmsg *err);
+/* Let the vCPUs run into it; from here on they wait for this process. */
+int xen_guest_enable(struct xen_guest *guest, struct errmsg *err);
+/* Close all handles; the server is destroyed if the guest is @dead. */
+void xen_guest_close(struct xen_guest *guest, bool dead);
+int xen_guest_claim(struct xen_guest *guest, uint64_t base, struct errmsg *err);
+
+/* carrier_xen_memory.c */
+
+/* Restrict a privcmd file descriptor to a guest: 0, or -1 with errno set. */
+int xen_restrict(int privcmd, uint16_t domid);
+int xen_memory_open(struct xen_device *dev, struct errmsg *err);
+/* After the carrier has put or cleared all it has */
+void xen_memory_close(struct xen_device *dev);
+/* Map the guest's RAM again, after Xen said that it has changed. */
+void xen_memory_refresh(struct xen_device *dev);
+
+/* carrier_xen_eventfd.c */
+bool xen_ioeventfd(struct carrier *carrier, unsigned int w, unsigned int queue,
+		   int fd);
+bool xen_irqfd(struct carrier *carrier, unsigned int w, unsigned int queue,
+	       int fd);
+/* Take back all that is still assigned. */
+void xen_eventfds_release(struct xen_device *dev);
+/* The kernel answers this request, or has done so. */
+bool xen_ioeventfd_takes(const struct xen_guest *guest, const struct ioreq *req);
+
+/* The device a carrier belongs to */
+struct xen_device *xen_device(struct carrier *carrier);
+
+#endif

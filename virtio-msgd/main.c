@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio-msgd: the device side of virtio-msg.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "carrier.h"
+#include "config.h"
+#include "control.h"
+#include "loop.h"
+
+#define EXIT_USAGE	2
+#define MAX_OPTIONS	16
+
+struct event_base *loop;
+
+static const char usage[] =
+	"Usage: virtio-msgd [--config FILE] [--listen SOCKET] [--counters FILE]\n"
+	"                   --uml SOCKET --window device=KIND[,...] [--window ...]...\n"
+	"       virtio-msgd --control SOCKET COMMAND [ARGUMENT]...\n"
+	"\n"
+	"Serve virtio devices to guests whose kernel has virtio-msg.\n"
+	"\n"
+	"      --uml SOCKET          a User Mode Linux guest will connect here; the windows\n"
+	"                            that follow are its\n"
+	"      --window PARAM,...    a window, 0x200 bytes, with a device, or empty:\n"
+	"          device=i2c          I2C adapter; clock=ds1338|none: what is on its bus\n"
+	"          device=rng          random numbers\n"
+	"          indirect=, event-idx=, ring-reset= (on); packed=, in-order=,\n"
+	"          notification-data= (off)\n"
+	"                              ring features of built-in devices\n"
+	"          index=N             number of the window (the next one)\n"
+	"          personality=msg|mmio\n"
+	"                              virtio-msg, or plain virtio-mmio\n"
+	"          page=on|off         offer the message page (on)\n"
+	"          strict=on|off       strict config generation (off)\n"
+	"          access-platform=on|off\n"
+	"                              insist on VIRTIO_F_ACCESS_PLATFORM (off)\n"
+	"          msg-size=N          maximum message size, 52 to 256 (256)\n"
+	"      --config FILE         the same from a file: [uml] and [window] sections\n"
+	"      --listen SOCKET       take commands here\n"
+	"      --counters FILE       write the counters here at the end, as JSON\n"
+	"      --control SOCKET      send a command to a virtio-msgd that listens:\n";
+
+static const char usage_end[] =
+	"      --help                show this\n"
+	"      --version             show the version\n"
+	"\n"
+	"WINDOW is a number, or CARRIER/NUMBER as \"list\" shows them, e.g. uml:/tmp/guest/0.\n";
+
+enum {
+	OPTION_SECTION = 0x100,		/* and above: config_sections[] */
+	OPTION_HELP = 'h',
+	OPTION_VERSION = 'V',
+	OPTION_CONFIG = 'c',
+	OPTION_CONTROL = 'C',
+};
+
+static void fill_options(struct option *options)
+{
+	static const struct option own[] = {
+		{ "help", no_argument, NULL, OPTION_HELP },
+		{ "version", no_argument, NULL, OPTION_VERSION },
+		{ "config", required_argument, NULL, OPTION_CONFIG },
+		{ "control", required_argument, NULL, OPTION_CONTROL },
+	};
+	unsigned int i;
+
+	memcpy(options, own, sizeof(own));
+	options += sizeof(own) / sizeof(own[0]);
+	for (i = 0; i < config_num_sections; i++)
+		*options++ = (struct option) {
+			.name = config_sections[i].name,
+			.has_arg = required_argument,
+			.val = OPTION_SECTION + i,
+		};
+	*options = (struct option) { 0 };
+}
+
+static int fail(const struct errmsg *err)
+{
+	log_line("%s", err->text);
+	return EXIT_USAGE;
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(arg);
+}
+
+static void write_counters(const char *path)
+{
+	json_t *counters = control_counters();
+
+	if (json_dump_file(counters, path, JSON_INDENT(2)))
+		log_line("%s: the counters cannot be written", path);
+	json_decref(counters);
+}
+
+static void close_all(void)
+{
+	while (carriers)
+		carriers->ops->close(carriers);
+}
+
+static int serve(const struct config *config)
+{
+	struct event *on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
+	struct event *on_int = evsignal_new(loop, SIGINT, on_signal, loop);
+	struct control *control = NULL;
+	struct errmsg err;
+
+	if (config->listen) {
+		control = control_listen(config->listen, &err);
+		if (!control)
+			return fail(&err);
+	}
+	event_add(on_term, NULL);
+	event_add(on_int, NULL);
+	event_base_dispatch(loop);
+
+	if (config->counters)
+		write_counters(config->counters);
+	if (control)
+		control_close(control);
+	event_free(on_term);
+	event_free(on_int);
+	return EXIT_SUCCESS;
+}
+
+/* Options in the order they were given; -1: go on, otherwise the exit status */
+static int take_options(struct config *config, int argc, char **argv, const char **control)
+{
+	struct option options[MAX_OPTIONS];
+	struct errmsg err;
+	int c;
+
+	fill_options(options);
+	while ((c = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
+		int ret = 0;
+
+		switch (c) {
+		case OPTION_HELP:
+			printf("%s%s%s", usage, control_help, usage_end);
+			return EXIT_SUCCESS;
+		case OPTION_VERSION:
+			puts("virtio-msgd " VERSION);
+			return EXIT_SUCCESS;
+		case OPTION_CONFIG:
+			ret = config_file(config, optarg, &err);
+			break;
+		case OPTION_CONTROL:
+			*control = optarg;
+			break;
+		case '?':
+			return EXIT_USAGE;
+		default:
+			ret = config_option(config, &config_sections[c - OPTION_SECTION], optarg,
+					    &err);
+		}
+		if (ret)
+			return fail(&err);
+	}
+	return -1;
+}
+
+static int run(struct config *config, int argc, char **argv)
+{
+	const char *control = NULL;
+	struct errmsg err;
+	int ret;
+
+	ret = take_options(config, argc, argv, &control);
+	if (ret >= 0)
+		return ret;
+	if (control && optind < argc)
+		return control_client(control, argv + optind);
+	if (control)
+		errmsg_set(&err, "--control needs a command; --help lists them");
+	else if (optind < argc)
+		errmsg_set(&err, "\"%.100s\" is not an option", argv[optind]);
+	else if (!carriers)
+		errmsg_set(&err, "there is no guest to serve: name one (--uml SOCKET), see --help");
+	else
+		return serve(config);
+	return fail(&err);
+}
+
+int main(int argc, char **argv)
+{
+	struct config config = { 0 };
+	int ret;
+
+	signal(SIGPIPE, SIG_IGN);
+	loop = event_base_new();
+	if (!loop) {
+		log_line("no event loop can be had: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	ret = run(&config, argc, argv);
+	close_all();
+	config_free(&config);
+	event_base_free(loop);
+	return ret;
+}
