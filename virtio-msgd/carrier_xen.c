@@ -134,6 +134,7 @@ static void interrupt(struct carrier *carrier, unsigned int w)
 	struct xen_device *dev = xen_device(carrier);
 	struct xen_guest *guest = dev->guest;
 
+	(void)w;
 	/* Refused only for a guest that is dying. */
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 1);
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 0);
@@ -167,18 +168,13 @@ static const struct carrier_ops ops = {
 /* The device is gone from xenstore: let go of all that is the guest's. */
 static void empty_device(struct xen_device *dev)
 {
-	struct window *win = dev->carrier.windows[0];
-	struct device *device;
-
 	if (!dev->present)
 		return;
 	dev->present = false;
-	if (!win)
+	if (!dev->carrier.windows[0])
 		return;
 	carrier_guest_gone(&dev->carrier);
-	device = slot_unplug(&win->slot);
-	if (device)
-		device->ops->destroy(device);
+	window_detach(dev->carrier.windows[0]);
 	xen_eventfds_release(dev);
 	xen_memory_close(dev);
 	log_line("%s: gone", dev->carrier.name);
@@ -218,7 +214,7 @@ static void start_device(struct xen_device *dev, const char *type)
 		 dev->grants ? "grants" : "all of the guest's RAM mapped",
 		 choice.device ? choice.device->name : "empty");
 	if (choice.device)
-		slot_plug(&win->slot, choice.device);
+		window_attach(win, choice.device);
 	return;
 
 complain:
@@ -438,6 +434,7 @@ static void visit_guest(unsigned int domid, void *arg)
 {
 	char path[64];
 
+	(void)arg;
 	if (!xs_is_domain_introduced(xs, domid))
 		return;
 	snprintf(path, sizeof(path), BACKEND "/%u", domid);
@@ -446,6 +443,7 @@ static void visit_guest(unsigned int domid, void *arg)
 
 static void visit_record(unsigned int domid, void *arg)
 {
+	(void)arg;
 	if (!find_guest(domid) && !xs_is_domain_introduced(xs, domid))
 		forget_record(domid);
 }
@@ -489,6 +487,9 @@ static void store_event(evutil_socket_t fd, short what, void *arg)
 	bool any = false;
 	char **watch;
 
+	(void)fd;
+	(void)what;
+	(void)arg;
 	while ((watch = xs_check_watch(xs))) {
 		free(watch);
 		any = true;
@@ -526,4 +527,5 @@ void carrier_xen_stop(void)
 		xs_close(xs);
 	xs_event = NULL;
 	xs = NULL;
+	xen_rules_free();
 }

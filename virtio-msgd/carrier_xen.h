@@ -14,22 +14,26 @@
 
 #include "log.h"
 #include "memory.h"
+#include "params.h"
 
 /*
- * Add a rule, "NAME=VALUE,...": to which of the guests' devices it applies, and
- * what those are; the first rule that applies counts.
+ * Add a rule: to which of the guests' devices it applies, and what those are. The
+ * first rule that applies counts; where none does, the window stays empty.
  *
  *	guest=NAME	the guest with this name (default: any)
- *	type=TYPE	devices of this type in xenstore: "virtio,device22", or its
- *			short form "device22" (default: any)
- *	index=N		the guest's device with this number in xenstore
+ *	type=TYPE	devices of this type in xenstore: "virtio,device22", which
+ *			may be given as "device22" (default: any)
+ *	index=N		the guest's device with this number in xenstore (any)
  *	ioeventfd=off	take the guest's notifications in this process
  *	irqfd=off	raise interrupts from this process
  *
- * and what every window and device understands (window.h, devices.h).
+ * and what every window and its device understand, see config_window().
  * 0, or -1 with @err set.
  */
-int carrier_xen_rule(const char *text, struct errmsg *err);
+int carrier_xen_rule(struct params *params, struct errmsg *err);
+
+/* There is a rule. */
+bool carrier_xen_wanted(void);
 
 /* Serve all guests there are and will be. 0, or -1 with @err set. */
 int carrier_xen_start(struct errmsg *err);

@@ -126,6 +126,8 @@ static void serve(struct xen_guest *guest, bool left)
 
 static void guest_left(evutil_socket_t fd, short what, void *arg)
 {
+	(void)fd;
+	(void)what;
 	serve(arg, true);
 }
 
@@ -135,6 +137,7 @@ static void guest_event(evutil_socket_t fd, short what, void *arg)
 	unsigned int vcpu;
 	int port;
 
+	(void)fd;
 	if (what & EV_TIMEOUT) {	/* an ioeventfd was taken back */
 		serve(guest, false);
 		return;

@@ -146,6 +146,8 @@ struct xen_choice {
 int xen_choose(const struct xen_guest *guest, unsigned int index,
 	       const char *type, struct xen_choice *choice, struct errmsg *err);
 
+void xen_rules_free(void);
+
 /* carrier_xen_guest.c */
 
 /*

@@ -81,11 +81,18 @@ static const struct memory_ops grant_ops = {
 /* A guest whose RAM is mapped has no business with grants. */
 static void *map_nothing(struct memory *mem, uint64_t addr, size_t len, bool write)
 {
+	(void)mem;
+	(void)addr;
+	(void)len;
+	(void)write;
 	return NULL;
 }
 
 static void unmap_nothing(struct memory *mem, void *ptr, size_t len)
 {
+	(void)mem;
+	(void)ptr;
+	(void)len;
 }
 
 static const struct memory_ops foreign_ops = {

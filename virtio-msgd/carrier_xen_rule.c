@@ -6,36 +6,14 @@
 #include <string.h>
 
 #include "carrier_xen_internal.h"
-#include "devices.h"
-#include "params.h"
+#include "config.h"
 
 struct rule {
 	struct rule *next;
-	char *text;
+	struct params params;
 };
 
 static struct rule *rules;
-
-/* Without a rule, a device that this program has built in is what its type says. */
-static const char *const default_rules[] = {
-	"type=device22,device=i2c",
-	"type=device4,device=rng",
-};
-
-/* Understand all of a rule but whom it applies to. */
-static int parse_choice(struct params *params, struct xen_choice *choice,
-			struct errmsg *err)
-{
-	*choice = (struct xen_choice) {
-		.use_ioeventfd = true,
-		.use_irqfd = true,
-	};
-	if (window_config_params(params, &choice->window, err) ||
-	    params_bool(params, "ioeventfd", &choice->use_ioeventfd, err) ||
-	    params_bool(params, "irqfd", &choice->use_irqfd, err))
-		return -1;
-	return devices_create(params, &choice->device, err);
-}
 
 static bool same_type(const char *wanted, const char *type)
 {
@@ -44,7 +22,7 @@ static bool same_type(const char *wanted, const char *type)
 	return !strcmp(wanted, type) || (comma && !strcmp(wanted, comma + 1));
 }
 
-/* Whether a rule applies; -1 with @err set if it says nonsense */
+/* 1: the rule is for this device; 0: it is not; -1 with @err set: it is nonsense */
 static int applies(struct params *params, const struct xen_guest *guest,
 		   unsigned int index, const char *type, struct errmsg *err)
 {
@@ -52,40 +30,62 @@ static int applies(struct params *params, const struct xen_guest *guest,
 	const char *wanted_type = params_get(params, "type");
 	uint64_t wanted_index = index;
 
-	if (params_number(params, "index", 0, UINT32_MAX, &wanted_index, err))
+	if (params_number(params, "index", 0, UINT16_MAX, &wanted_index, err))
 		return -1;
 	return (!wanted_guest || !strcmp(wanted_guest, guest->name)) &&
 	       (!wanted_type || same_type(wanted_type, type)) &&
 	       wanted_index == index;
 }
 
-int carrier_xen_rule(const char *text, struct errmsg *err)
+/* All of a rule but whom it applies to */
+static int parse_choice(struct params *params, struct xen_choice *choice,
+			struct errmsg *err)
 {
-	const struct xen_guest nobody = { .name = "" };
-	struct rule *rule, **at;
-	struct params params = {};
-	struct xen_choice choice = {};
-	int ret;
+	choice->use_ioeventfd = true;
+	choice->use_irqfd = true;
+	if (params_bool(params, "ioeventfd", &choice->use_ioeventfd, err) ||
+	    params_bool(params, "irqfd", &choice->use_irqfd, err))
+		return -1;
+	return config_window(params, &choice->window, &choice->device, err);
+}
 
-	ret = params_parse(&params, text, NULL, err);
-	if (!ret && applies(&params, &nobody, 0, "", err) < 0)
-		ret = -1;
-	if (!ret)
-		ret = parse_choice(&params, &choice, err);
-	if (!ret)
-		ret = params_unknown(&params, err);
+/* Try it out now, so that the user hears at once of what is wrong with it. */
+static int check(struct params *params, struct errmsg *err)
+{
+	const struct xen_guest nobody = { .name = (char *)"" };
+	struct xen_choice choice = { .device = NULL };
+
+	if (applies(params, &nobody, 0, "", err) < 0 ||
+	    parse_choice(params, &choice, err))
+		return -1;
 	if (choice.device)
 		choice.device->ops->destroy(choice.device);
-	params_free(&params);
-	if (ret)
-		return -1;
+	return 0;
+}
 
+static int copy(struct params *to, const struct params *from, struct errmsg *err)
+{
+	const struct param *param;
+
+	for (param = from->first; param; param = param->next)
+		if (params_add(to, param->name, param->value, err))
+			return -1;
+	return 0;
+}
+
+int carrier_xen_rule(struct params *params, struct errmsg *err)
+{
+	struct rule *rule, **at;
+
+	if (check(params, err))
+		return -1;
 	rule = calloc(1, sizeof(*rule));
-	if (rule)
-		rule->text = strdup(text);
-	if (!rule || !rule->text) {
-		free(rule);
+	if (!rule)
 		return errmsg_set(err, "out of memory");
+	if (copy(&rule->params, params, err)) {
+		params_free(&rule->params);
+		free(rule);
+		return -1;
 	}
 	for (at = &rules; *at; at = &(*at)->next)
 		;
@@ -93,40 +93,35 @@ int carrier_xen_rule(const char *text, struct errmsg *err)
 	return 0;
 }
 
-/* 1: the rule applied; 0: it did not; -1 with @err set */
-static int try_rule(const char *text, const struct xen_guest *guest,
-		    unsigned int index, const char *type,
-		    struct xen_choice *choice, struct errmsg *err)
+bool carrier_xen_wanted(void)
 {
-	struct params params = {};
-	int ret;
+	return rules;
+}
 
-	ret = params_parse(&params, text, NULL, err);
-	if (!ret)
-		ret = applies(&params, guest, index, type, err);
-	if (ret == 1 && parse_choice(&params, choice, err))
-		ret = -1;
-	params_free(&params);
-	return ret;
+void xen_rules_free(void)
+{
+	struct rule *rule;
+
+	while ((rule = rules)) {
+		rules = rule->next;
+		params_free(&rule->params);
+		free(rule);
+	}
 }
 
 int xen_choose(const struct xen_guest *guest, unsigned int index,
 	       const char *type, struct xen_choice *choice, struct errmsg *err)
 {
-	const struct rule *rule;
-	size_t i;
+	struct rule *rule;
 	int ret;
 
 	*choice = (struct xen_choice) { .window = window_config_default };
 	for (rule = rules; rule; rule = rule->next) {
-		ret = try_rule(rule->text, guest, index, type, choice, err);
+		ret = applies(&rule->params, guest, index, type, err);
+		if (ret < 0)
+			return -1;
 		if (ret)
-			return ret < 0 ? -1 : 0;
+			return parse_choice(&rule->params, choice, err);
 	}
-	for (i = 0; i < sizeof(default_rules) / sizeof(default_rules[0]); i++) {
-		ret = try_rule(default_rules[i], guest, index, type, choice, err);
-		if (ret)
-			return ret < 0 ? -1 : 0;
-	}
-	return errmsg_set(err, "no rule says what a %s is", type);
+	return errmsg_set(err, "no --xen rule applies to a %.100s", type);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "carrier_uml.h"
+#include "carrier_xen.h"
 #include "devices.h"
 
 static int choose_personality(struct params *params, bool *mmio, struct errmsg *err)
@@ -73,6 +74,12 @@ static int apply_uml(struct config *config, struct params *params, struct errmsg
 	return config->carrier ? 0 : -1;
 }
 
+static int apply_xen(struct config *config, struct params *params, struct errmsg *err)
+{
+	(void)config;
+	return carrier_xen_rule(params, err);
+}
+
 static int apply_path(char **path, struct params *params, struct errmsg *err)
 {
 	const char *value = params_get(params, "path");
@@ -97,6 +104,7 @@ static int apply_counters(struct config *config, struct params *params, struct e
 const struct config_section config_sections[] = {
 	{ "uml", "path", apply_uml },
 	{ "window", NULL, apply_window },
+	{ "xen", NULL, apply_xen },
 	{ "listen", "path", apply_listen },
 	{ "counters", "path", apply_counters },
 };

@@ -22,6 +22,7 @@
  * @discarded: messages that were malformed or unknown
  * @kicks: buffers announced that came through this process
  * @interrupts: raised by this process
+ * @grants: pages that the guest granted and that were mapped here (Xen)
  */
 struct counters {
 	uint64_t reads[COUNTERS_WORDS];
@@ -31,11 +32,12 @@ struct counters {
 	uint64_t discarded;
 	uint64_t kicks;
 	uint64_t interrupts;
+	uint64_t grants;
 };
 
 /*
  * As a JSON object of "traps" ("total", "read" and "write" by register),
- * "requests" and "responses" by message, "discarded", "kicks", "interrupts";
+ * "requests" and "responses" by message, "discarded", "kicks", "interrupts", "grants";
  * what is 0 in a table is left out. @mmio chooses the names of registers.
  */
 json_t *counters_json(const struct counters *counters, bool mmio);

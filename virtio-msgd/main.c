@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "carrier.h"
+#include "carrier_xen.h"
 #include "config.h"
 #include "control.h"
 #include "loop.h"
@@ -23,6 +24,7 @@ struct event_base *loop;
 static const char usage[] =
 	"Usage: virtio-msgd [--config FILE] [--listen SOCKET] [--counters FILE]\n"
 	"                   --uml SOCKET --window device=KIND[,...] [--window ...]...\n"
+	"       virtio-msgd [...] --xen device=KIND[,...] [--xen ...]...\n"
 	"       virtio-msgd --control SOCKET COMMAND [ARGUMENT]...\n"
 	"\n"
 	"Serve virtio devices to guests whose kernel has virtio-msg.\n"
@@ -43,7 +45,13 @@ static const char usage[] =
 	"          access-platform=on|off\n"
 	"                              insist on VIRTIO_F_ACCESS_PLATFORM (off)\n"
 	"          msg-size=N          maximum message size, 52 to 256 (256)\n"
-	"      --config FILE         the same from a file: [uml] and [window] sections\n"
+	"      --xen PARAM,...       devices of Xen guests, found in xenstore, are this\n"
+	"          guest=NAME, type=TYPE, index=N\n"
+	"                              only those (type: device22 is I2C, device4 rng)\n"
+	"          ioeventfd=on|off, irqfd=on|off\n"
+	"                              leave notifications, interrupts to the kernel (on)\n"
+	"          and what --window takes; the first rule that fits counts\n"
+	"      --config FILE         the same from a file: [uml], [window], [xen] sections\n"
 	"      --listen SOCKET       take commands here\n"
 	"      --counters FILE       write the counters here at the end, as JSON\n"
 	"      --control SOCKET      send a command to a virtio-msgd that listens:\n";
@@ -109,6 +117,7 @@ static void close_all(void)
 {
 	while (carriers)
 		carriers->ops->close(carriers);
+	carrier_xen_stop();
 }
 
 static int serve(const struct config *config)
@@ -187,9 +196,9 @@ static int run(struct config *config, int argc, char **argv)
 		errmsg_set(&err, "--control needs a command; --help lists them");
 	else if (optind < argc)
 		errmsg_set(&err, "\"%.100s\" is not an option", argv[optind]);
-	else if (!carriers)
-		errmsg_set(&err, "there is no guest to serve: name one (--uml SOCKET), see --help");
-	else
+	else if (!carriers && !carrier_xen_wanted())
+		errmsg_set(&err, "there is no guest to serve: name one (--uml SOCKET, --xen RULE), see --help");
+	else if (!carrier_xen_wanted() || !carrier_xen_start(&err))
 		return serve(config);
 	return fail(&err);
 }

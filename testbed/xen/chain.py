@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Everything the machine is made of, built or fetched, and put together."""
+
+from scripts import cache, debian, say
+from testbed.xen import backends, hypervisor, image, linux, msgd, packages
+from testbed.xen.machine import Machine
+
+BACKENDS = ("vhost-device-i2c",)
+
+
+class Chain:
+    """The parts, as paths."""
+
+    def __init__(self, base="mainline"):
+        debian.install(list(packages.HOST))
+        self.hypervisor = hypervisor.build()
+        root = packages.unpacked("dom0", packages.DOM0)
+        programs = {crate: backends.build(crate) for crate in BACKENDS}
+        self.kernel = linux.build(base)
+        programs["virtio-msgd"] = msgd.build()
+        self.initrd = cache.directory("xen") / "dom0.cpio"
+        say.step("putting Dom0's root file system together")
+        self.initrd.write_bytes(image.dom0(root, self.kernel, programs, {}))
+
+    def boot(self, log="xen", vcpus=1):
+        """Start the machine; use with `with`."""
+        return Machine(self.hypervisor, self.kernel, self.initrd, log, vcpus)

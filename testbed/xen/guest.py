@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests: made by xl in Dom0, and commands run on their consoles."""
+
+import shlex
+import time
+from pathlib import Path
+
+from testbed.xen.machine import Failed
+
+CONFIG = Path(__file__).resolve().parent / "domu.conf"
+CONSOLE = "/var/log/xen/console/guest-{name}.log"
+BOOT_SECONDS = 60
+
+
+def configuration(name="domu", **changes):
+    """domu.conf with another name and other values: CHANGES are Python values of
+    its settings, None removes one."""
+    settings = {"name": name, **changes}
+    lines = [line for line in CONFIG.read_text().splitlines()
+             if line.split("=")[0].strip() not in settings]
+    for key, value in settings.items():
+        if isinstance(value, list):
+            lines.append(f"{key} = [ {', '.join(quoted(word) for word in value)} ]")
+        elif value is not None:
+            lines.append(f"{key} = {quoted(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def quoted(value):
+    """A value as xl.cfg wants it."""
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+class Guest:
+    """A guest on MACHINE. It is created by start() and ended by destroy()."""
+
+    def __init__(self, machine, name="domu", **changes):
+        self.machine = machine
+        self.name = name
+        self.number = 0
+        self.config = f"/root/{name}.conf"
+        self.console = CONSOLE.format(name=name)
+        text = configuration(name, **changes)
+        machine.run(f"printf %s {shlex.quote(text)} >{self.config}")
+
+    def start(self, wait=True):
+        """xl create; returns when the guest's shell answers."""
+        self.machine.run(f"rm -f {self.console}; xl create -q {self.config}", 60)
+        if wait:
+            self.ready()
+        return self
+
+    def ready(self):
+        """Wait for the guest's shell."""
+        self.machine.wait(f"grep -q '^guest: up' {self.console}", BOOT_SECONDS,
+                          f"the boot of guest {self.name}")
+        self.run("true")
+
+    @property
+    def domid(self):
+        """Its number."""
+        return int(self.machine.run(f"xl domid {self.name}"))
+
+    def log(self):
+        """What its console has shown."""
+        return self.machine.run(f"cat {self.console}").replace("\r", "")
+
+    def type(self, text):
+        """Type TEXT and return on its console."""
+        self.machine.run(f"tty=$(xenstore-read /local/domain/{self.domid}/console/tty) && "
+                         f"printf '%s\\n' {shlex.quote(text)} >$tty")
+
+    def run(self, command, seconds=30, check=True):
+        """Run a shell command on its console; returns what that printed (with
+        check=False: and its exit status)."""
+        self.number += 1
+        mark = f"={self.number}="
+        # The marks are put together by the shell: its echo of the command has none
+        self.type(f"echo -n '={self.number}''=' ; {command} ; echo '={self.number}'\"=$?=\"")
+        deadline = time.monotonic() + seconds
+        while (log := self.log()).count(mark) < 2 or not log.rpartition(mark)[2].count("="):
+            if time.monotonic() > deadline:
+                raise Failed(f"guest {self.name} did not answer `{command}` within {seconds} s; "
+                             f"its console ends:\n{log[-1500:]}")
+            time.sleep(0.1)
+        output, status = log.partition(mark)[2].split(mark)[:2]
+        status = int(status.partition("=")[0])
+        if not check:
+            return output, status
+        if status:
+            raise Failed(f"in guest {self.name}, `{command}` failed (exit status {status}):\n"
+                         f"{output}")
+        return output
+
+    def wait(self, command, seconds, what):
+        """Run COMMAND in the guest until it succeeds; returns what it printed."""
+        deadline = time.monotonic() + seconds
+        while True:
+            output, status = self.run(command, check=False)
+            if status == 0:
+                return output
+            if time.monotonic() > deadline:
+                raise Failed(f"{what} did not happen in guest {self.name} within {seconds} s "
+                             f"(`{command}`): {output}")
+            time.sleep(0.2)
+
+    def destroy(self):
+        """End it at once."""
+        self.machine.run(f"xl destroy {self.name}", 60)
