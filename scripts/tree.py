@@ -73,13 +73,12 @@ def find_source(name):
     package, version = pinned["package"], pinned["version"]
     found = []
     for suite in pinned["suites"]:
-        for candidate in debian.names(pinned["series"], suite):
-            if not re.fullmatch(r"linux-source-[0-9.]+", candidate):
-                continue
-            found += [(candidate, each, suite) for each in debian.versions(candidate, suite)]
-    for candidate in found:
-        if candidate[:2] == (package, version):
-            return candidate
+        if version in debian.versions(package, suite):
+            return package, version, suite
+        for name_there in debian.names(pinned["series"], suite):
+            if re.fullmatch(r"linux-source-[0-9.]+", name_there):
+                found += [(name_there, each, suite)
+                          for each in debian.versions(name_there, suite)]
     if not found:
         raise say.Error(f"Debian has no {pinned['series']}* in {' or '.join(pinned['suites'])}",
                         "change series/bases.json")
