@@ -8,7 +8,7 @@
  * below this domain's own directory, written by the toolstack. What is noted there
  * for the next virtio-msgd, which adopts the guests:
  *
- *	virtio-msgd/GUEST/server, uuid
+ *	virtio-msgd/GUEST/server, uuid, INDEX/state
  */
 #include "carrier_xen.h"
 
@@ -117,6 +117,22 @@ static void record_server(const struct xen_guest *guest)
 	store_write(guest->uuid ?: "", RECORD "/%u/uuid", guest->domid);
 }
 
+void xen_record_state(const struct xen_device *dev, const char *text)
+{
+	store_write(text, RECORD "/%u/%u/state", dev->guest->domid, dev->index);
+}
+
+/* NULL if there is none, or it is of another guest */
+static char *recorded_state(const struct xen_device *dev)
+{
+	char *text = store_read(RECORD "/%u/%u/state", dev->guest->domid, dev->index);
+
+	if (text && *text)
+		return text;
+	free(text);
+	return NULL;
+}
+
 static void forget_record(unsigned int domid)
 {
 	char path[32];
@@ -150,6 +166,8 @@ static void free_device(struct xen_device *dev)
 	xen_eventfds_release(dev);
 	*at = dev->next;
 	xen_memory_close(dev);
+	free(dev->saved);
+	free(dev->restore);
 	free(dev);
 }
 
@@ -177,6 +195,8 @@ static void empty_device(struct xen_device *dev)
 	window_detach(dev->carrier.windows[0]);
 	xen_eventfds_release(dev);
 	xen_memory_close(dev);
+	dev->page = 0;
+	xen_state_save(dev);
 	log_line("%s: gone", dev->carrier.name);
 }
 
@@ -213,6 +233,8 @@ static void start_device(struct xen_device *dev, const char *type)
 		 (unsigned long long)dev->base, dev->irq,
 		 dev->grants ? "grants" : "all of the guest's RAM mapped",
 		 choice.device ? choice.device->name : "empty");
+	if (guest->adopted)
+		dev->restore = recorded_state(dev);
 	if (choice.device)
 		window_attach(win, choice.device);
 	return;

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/virtio_msg_mmio.h>
+
 #include "carrier_xen_internal.h"
 
 /* Longer than any interrupt handler waits for its CPU */
@@ -28,6 +30,17 @@ static struct xen_device *find_device(struct xen_guest *guest, uint64_t addr)
 		if (addr >= dev->base && addr - dev->base < WINDOW_SIZE)
 			return dev;
 	return NULL;
+}
+
+static void handle_write(struct xen_device *dev, const struct ioreq *req)
+{
+	uint64_t offset = req->addr - dev->base;
+
+	carrier_write(&dev->carrier, 0, offset, req->size, req->data);
+	if (offset == VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0) || !dev->carrier.windows[0])
+		return;
+	xen_state_page(dev, offset, req->size, req->data);
+	xen_state_save(dev);
 }
 
 /* Do what the request asks; what makes no sense reads as 0 and writes nothing. */
@@ -44,8 +57,7 @@ static void handle_access(struct xen_guest *guest, struct ioreq *req)
 		value = carrier_read(&dev->carrier, 0, req->addr - dev->base,
 				     req->size);
 	else
-		carrier_write(&dev->carrier, 0, req->addr - dev->base,
-			      req->size, req->data);
+		handle_write(dev, req);
 	if (req->dir == IOREQ_READ)
 		req->data = value;
 }
@@ -92,7 +104,8 @@ static void serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 	volatile struct ioreq *slot = &guest->page->vcpu_ioreq[vcpu];
 	struct ioreq req;
 
-	if (slot->state != STATE_IOREQ_READY)
+	/* Being processed: by an earlier virtio-msgd that died of it, or then */
+	if (slot->state != STATE_IOREQ_READY && slot->state != STATE_IOREQ_INPROCESS)
 		return;
 	/* The hypervisor filled the slot in before it changed the state. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -175,6 +188,7 @@ static int find_server(struct xen_guest *guest, long adopt, struct errmsg *err)
 						  NULL, NULL, NULL)) {
 		guest->server = adopt;
 		guest->have_server = true;
+		guest->adopted = true;
 		log_line("xen: %s: adopted, IOREQ server %ld", guest->name, adopt);
 		return 0;
 	}

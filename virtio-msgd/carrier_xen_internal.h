@@ -7,6 +7,7 @@
  * carrier_xen_guest.c	 a guest's IOREQ server: accesses, interrupts
  * carrier_xen_eventfd.c ioeventfd and irqfd, by the kernel's privcmd
  * carrier_xen_memory.c	 grants and foreign mappings
+ * carrier_xen_state.c	 what the next virtio-msgd needs to go on
  */
 #ifndef MSGD_CARRIER_XEN_INTERNAL_H
 #define MSGD_CARRIER_XEN_INTERNAL_H
@@ -63,6 +64,10 @@ struct xen_eventfd {
  * @irqfds: assigned
  * @use_ioeventfd: the rule did not forbid them
  * @use_irqfd: likewise
+ * @page: what the driver wrote to Page
+ * @page_low: the low half, if it comes in halves
+ * @saved: what xenstore has of its state
+ * @restore: what it had when this process started, until the device is there
  */
 struct xen_device {
 	struct carrier carrier;
@@ -78,6 +83,10 @@ struct xen_device {
 	struct xen_eventfd *irqfds;
 	bool use_ioeventfd;
 	bool use_irqfd;
+	uint64_t page;
+	uint32_t page_low;
+	char *saved;
+	char *restore;
 };
 
 /**
@@ -94,6 +103,7 @@ struct xen_device {
  * @evtchn: its event channels here
  * @server: the IOREQ server's id
  * @have_server: which is valid
+ * @adopted: an earlier virtio-msgd had made it
  * @resource: the mapping of @page
  * @page: a request slot for each vCPU
  * @num_vcpus: how many
@@ -116,6 +126,7 @@ struct xen_guest {
 	xenevtchn_handle *evtchn;
 	ioservid_t server;
 	bool have_server;
+	bool adopted;
 	xenforeignmemory_resource_handle *resource;
 	volatile struct shared_iopage *page;
 	unsigned int num_vcpus;
@@ -181,6 +192,18 @@ void xen_eventfds_release(struct xen_device *dev);
 /* The kernel answers this request, or has done so. */
 bool xen_ioeventfd_takes(const struct xen_guest *guest, const struct ioreq *req);
 
+/* carrier_xen_state.c */
+
+/* The guest wrote this to its window. */
+void xen_state_page(struct xen_device *dev, uint64_t offset, unsigned int size,
+		    uint64_t value);
+/* Keep what has changed. */
+void xen_state_save(struct xen_device *dev);
+/* The device is in its slot: give it the state in @dev->restore. */
+void xen_state_restore(struct xen_device *dev);
+
+/* carrier_xen.c */
+void xen_record_state(const struct xen_device *dev, const char *text);
 /* The device a carrier belongs to */
 struct xen_device *xen_device(struct carrier *carrier);
 

@@ -36,6 +36,8 @@ struct window;
  * @size: the size the driver chose
  * @enabled: the driver set the queue up and did not reset it since
  * @started: the device serves it (between queue_start and queue_stop)
+ * @resume: it was served before, by a virtio-msgd that ended: go on after the
+ *	last request that the used ring has, instead of with the first
  * @desc: guest address of the descriptor area
  * @driver: guest address of the driver area (available ring)
  * @device: guest address of the device area (used ring)
@@ -45,6 +47,7 @@ struct device_queue {
 	uint32_t size;
 	bool enabled;
 	bool started;
+	bool resume;
 	uint64_t desc;
 	uint64_t driver;
 	uint64_t device;

@@ -79,6 +79,20 @@ int vring_check(struct memory *mem, const struct device_queue *queue,
 	return 0;
 }
 
+/* What is used was served, by whoever had the ring before; packed rings do not tell. */
+static int vring_resume(struct virtq *vr)
+{
+	const struct vring_used *used = memory_ref_get(vr->mem, &vr->device);
+
+	if (packed(vr->features)) {
+		vring_stop(vr);
+		return -EINVAL;
+	}
+	vr->next_used = le16toh(__atomic_load_n(&used->idx, __ATOMIC_ACQUIRE));
+	vr->next_avail = vr->next_used;
+	return 0;
+}
+
 int vring_start(struct virtq *vr, struct memory *mem,
 		const struct device_queue *queue, uint64_t features)
 {
@@ -99,7 +113,7 @@ int vring_start(struct virtq *vr, struct memory *mem,
 		vring_stop(vr);
 		return -EFAULT;
 	}
-	return 0;
+	return queue->resume ? vring_resume(vr) : 0;
 }
 
 void vring_stop(struct virtq *vr)
