@@ -259,7 +259,7 @@ json_t *control_request(const json_t *request)
 	}
 	if (result)
 		return json_pack("{s:o}", "ok", result);
-	return json_pack("{s:s+}", "error", name ? name : "request", ": ", err.text);
+	return json_pack("{s:s++}", "error", name ? name : "request", ": ", err.text);
 }
 
 /*

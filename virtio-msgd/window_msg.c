@@ -99,6 +99,9 @@ static size_t answer(struct window *win, size_t len)
 		win->counters.discarded++;
 	if (ret > 0)
 		win->counters.responses[hdr->msg_id]++;
+	/* Who asks what is in the slot needs no word that it changed before */
+	if (ret > 0 && hdr->msg_id == VIRTIO_MSG_GET_DEVICE_INFO)
+		mw->event &= ~VIRTIO_MSG_MMIO_EVENT_DEVICE;
 	return ret > 0 ? ret : 0;
 }
 
