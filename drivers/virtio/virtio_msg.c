@@ -2,9 +2,9 @@
 /*
  * virtio-msg: a virtio transport made of messages
  *
- * This is the core: virtio_config_ops in terms of the messages of transport
- * revision 1, the devices of a bus, and events. How messages travel is up to
- * the buses, see <linux/virtio_msg.h>.
+ * This is virtio_config_ops in terms of the messages of transport revision 1.
+ * Which devices there are, and events, is in virtio_msg_bus.c; how messages
+ * travel is up to the buses, see <linux/virtio_msg.h>.
  *
  * No buffer here is shared: every request and response lives on the stack of
  * whoever asks. The bus alone puts requests in order. What arrives is checked
@@ -29,6 +29,8 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/virtio_msg.h>
 
+#include "virtio_msg_core.h"
+
 /* How long a device may take to reset */
 #define VIRTIO_MSG_RESET_TIMEOUT_MS	5000
 /* How often a read or write of config space is begun again */
@@ -37,30 +39,8 @@
 #define VIRTIO_MSG_MAX_VQ_SIZE		32768
 /* Virtqueue indices are 16 bits wide in notifications */
 #define VIRTIO_MSG_MAX_VQS		65536
-/* Device numbers are 16 bits wide */
-#define VIRTIO_MSG_MAX_DEVICES		65536
 /* Feature blocks Linux knows; what a device has beyond is not read */
 #define VIRTIO_MSG_FEATURE_BLOCKS	(VIRTIO_FEATURES_U64S * 2)
-
-/* Large enough for every message the core sends or takes */
-union virtio_msg {
-	struct virtio_msg_header hdr;
-	struct virtio_msg_get_device_info_resp info;
-	struct virtio_msg_get_features get_features;
-	struct virtio_msg_features features;
-	struct virtio_msg_get_config get_config;
-	struct virtio_msg_config config;
-	struct virtio_msg_status status;
-	struct virtio_msg_vqueue vqueue;
-	struct virtio_msg_get_vqueue_resp get_vqueue_resp;
-	struct virtio_msg_set_vqueue set_vqueue;
-	struct virtio_msg_get_shm get_shm;
-	struct virtio_msg_get_shm_resp get_shm_resp;
-	struct virtio_msg_bus_get_devices get_devices;
-	struct virtio_msg_bus_get_devices_resp get_devices_resp;
-	struct virtio_msg_bus_ping ping;
-	u8 raw[VIRTIO_MSG_CORE_SIZE];
-};
 
 static const char *virtio_msg_name(const struct virtio_msg_header *hdr)
 {
@@ -87,12 +67,12 @@ static const char *virtio_msg_name(const struct virtio_msg_header *hdr)
 }
 
 /* Largest payload that follows a message's @head bytes on this bus */
-static size_t virtio_msg_room(const struct virtio_msg_bus *bus, size_t head)
+size_t virtio_msg_room(const struct virtio_msg_bus *bus, size_t head)
 {
 	return min_t(size_t, bus->msg_size, VIRTIO_MSG_CORE_SIZE) - head;
 }
 
-static void virtio_msg_init(union virtio_msg *msg, u8 msg_id, size_t size)
+void virtio_msg_init(union virtio_msg *msg, u8 msg_id, size_t size)
 {
 	memset(msg, 0, size);
 	msg->hdr.msg_id = msg_id;
@@ -104,8 +84,8 @@ static void virtio_msg_init(union virtio_msg *msg, u8 msg_id, size_t size)
  * longer than @max is none. On error nothing of @resp is to be used; one line
  * has been logged.
  */
-static int virtio_msg_exchange(struct virtio_msg_bus *bus, u16 dev_num,
-			       union virtio_msg *req, union virtio_msg *resp,
+int virtio_msg_exchange(struct virtio_msg_bus *bus, u16 dev_num,
+			union virtio_msg *req, union virtio_msg *resp,
 			       size_t min, size_t max)
 {
 	size_t size = 0;
@@ -156,7 +136,7 @@ static void virtio_msg_kill(struct virtio_msg_device *vmdev)
 		schedule_work(&vmdev->break_work);
 }
 
-static void virtio_msg_break_work(struct work_struct *work)
+void virtio_msg_break_work(struct work_struct *work)
 {
 	struct virtio_msg_device *vmdev =
 		container_of(work, struct virtio_msg_device, break_work);
@@ -205,15 +185,15 @@ static int virtio_msg_call(struct virtio_msg_device *vmdev,
 
 /* Status */
 
-static bool virtio_msg_peek(struct virtio_msg_device *vmdev,
-			    struct virtio_msg_state *state)
+bool virtio_msg_peek(struct virtio_msg_device *vmdev,
+		     struct virtio_msg_state *state)
 {
 	const struct virtio_msg_bus_ops *ops = vmdev->bus->ops;
 
 	return ops->peek && !READ_ONCE(vmdev->gone) && ops->peek(vmdev, state);
 }
 
-static int virtio_msg_read_status(struct virtio_msg_device *vmdev, u32 *status)
+int virtio_msg_read_status(struct virtio_msg_device *vmdev, u32 *status)
 {
 	union virtio_msg req, resp;
 	int err;
@@ -315,7 +295,7 @@ static void virtio_msg_uncache_config(struct virtio_msg_device *vmdev)
 	}
 }
 
-static void virtio_msg_reset(struct virtio_device *vdev)
+void virtio_msg_reset(struct virtio_device *vdev)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
 	int err = virtio_msg_wait_reset(vmdev);
@@ -417,8 +397,8 @@ static int virtio_msg_finalize_features(struct virtio_device *vdev)
 /* Config space */
 
 /* Rule D13: generation() changes whenever another one than before was seen */
-static void virtio_msg_saw_generation(struct virtio_msg_device *vmdev,
-				      u32 generation)
+void virtio_msg_saw_generation(struct virtio_msg_device *vmdev,
+			       u32 generation)
 {
 	scoped_guard(spinlock_irqsave, &vmdev->lock) {
 		if (!vmdev->generation_known || vmdev->generation != generation)
@@ -916,7 +896,7 @@ static const char *virtio_msg_bus_name(struct virtio_device *vdev)
 }
 
 /* No affinity: what one interrupt of the bus means is for all virtqueues */
-static const struct virtio_config_ops virtio_msg_config_ops = {
+const struct virtio_config_ops virtio_msg_config_ops = {
 	.get = virtio_msg_get,
 	.set = virtio_msg_set,
 	.generation = virtio_msg_generation,
@@ -933,617 +913,6 @@ static const struct virtio_config_ops virtio_msg_config_ops = {
 	.disable_vq_and_reset = virtio_msg_disable_vq_and_reset,
 	.enable_vq_after_reset = virtio_msg_enable_vq_after_reset,
 };
-
-/* Events */
-
-/* The caller holds the RCU read lock, so the device stays while it is used */
-static struct virtio_msg_device *virtio_msg_find(struct virtio_msg_bus *bus,
-						 u16 dev_num)
-{
-	struct virtio_msg_device *vmdev = xa_load(&bus->devices, dev_num);
-
-	return vmdev && !READ_ONCE(vmdev->gone) ? vmdev : NULL;
-}
-
-/*
- * Rule D14. The lock is held across the callback: a virtqueue that was taken
- * out of the array is not in use any more. vdev->vqs is not for interrupts.
- */
-static irqreturn_t virtio_msg_used(struct virtio_msg_device *vmdev, u32 first,
-				   u32 last)
-{
-	irqreturn_t ret = IRQ_NONE;
-	u32 i;
-
-	scoped_guard(spinlock_irqsave, &vmdev->vq_lock) {
-		for (i = first; i < vmdev->num_vqs && i <= last; i++)
-			if (vmdev->vqs[i])
-				ret |= vring_interrupt(0, vmdev->vqs[i]);
-	}
-	return ret;
-}
-
-/* Rule D13 */
-static void virtio_msg_config_event(struct virtio_msg_device *vmdev, u32 status)
-{
-	u8 mine = READ_ONCE(vmdev->status);
-
-	/* After a reset there is nothing a late event could be about */
-	if (!(mine & VIRTIO_CONFIG_S_DRIVER))
-		return;
-	if (status & VIRTIO_CONFIG_S_NEEDS_RESET &&
-	    !xchg(&vmdev->needs_reset, true))
-		dev_err_ratelimited(&vmdev->vdev.dev, "device needs a reset\n");
-	virtio_config_changed(&vmdev->vdev);
-}
-
-/**
- * virtio_msg_used_interrupt - look at all virtqueues of a device
- * @bus: the bus
- * @dev_num: the device; one that does not exist is ignored
- *
- * EVENT_USED without a message, for every virtqueue (rule B6). Drivers'
- * callbacks run before this returns. Any context but NMI.
- *
- * Return: IRQ_HANDLED if a virtqueue had something, otherwise IRQ_NONE.
- */
-irqreturn_t virtio_msg_used_interrupt(struct virtio_msg_bus *bus, u16 dev_num)
-{
-	struct virtio_msg_device *vmdev;
-
-	guard(rcu)();
-	vmdev = virtio_msg_find(bus, dev_num);
-	return vmdev ? virtio_msg_used(vmdev, 0, U32_MAX) : IRQ_NONE;
-}
-EXPORT_SYMBOL_GPL(virtio_msg_used_interrupt);
-
-/**
- * virtio_msg_config_interrupt - config space or status of a device changed
- * @bus: the bus
- * @dev_num: the device; one that does not exist is ignored
- *
- * EVENT_CONFIG without a message (rule B6). The core finds out what changed:
- * from &virtio_msg_bus_ops.peek or else by asking, so without peek this is for
- * buses with VIRTIO_MSG_BUS_F_ATOMIC. Any context but NMI.
- */
-void virtio_msg_config_interrupt(struct virtio_msg_bus *bus, u16 dev_num)
-{
-	struct virtio_msg_device *vmdev;
-	struct virtio_msg_state state;
-	u32 status;
-
-	guard(rcu)();
-	vmdev = virtio_msg_find(bus, dev_num);
-	if (!vmdev || READ_ONCE(vmdev->dead))
-		return;
-	if (virtio_msg_peek(vmdev, &state)) {
-		virtio_msg_saw_generation(vmdev, state.generation);
-		status = state.status;
-	} else if (virtio_msg_read_status(vmdev, &status)) {
-		return;
-	}
-	virtio_msg_config_event(vmdev, status);
-}
-EXPORT_SYMBOL_GPL(virtio_msg_config_interrupt);
-
-static void virtio_msg_event_config(struct virtio_msg_bus *bus,
-				    const struct virtio_msg_event_config *event,
-				    u16 dev_num, size_t size)
-{
-	struct virtio_msg_device *vmdev;
-
-	if (size < sizeof(*event) ||
-	    le32_to_cpu(event->length) > size - sizeof(*event))
-		return;
-	guard(rcu)();
-	vmdev = virtio_msg_find(bus, dev_num);
-	if (!vmdev)
-		return;
-	virtio_msg_saw_generation(vmdev, le32_to_cpu(event->generation));
-	virtio_msg_config_event(vmdev, le32_to_cpu(event->device_status));
-}
-
-static void virtio_msg_event_used(struct virtio_msg_bus *bus,
-				  const struct virtio_msg_vqueue *event,
-				  u16 dev_num, size_t size)
-{
-	struct virtio_msg_device *vmdev;
-	u32 index;
-
-	if (size < sizeof(*event))
-		return;
-	index = le32_to_cpu(event->index);
-	guard(rcu)();
-	vmdev = virtio_msg_find(bus, dev_num);
-	if (vmdev)
-		virtio_msg_used(vmdev, index, index);
-}
-
-/**
- * virtio_msg_event - take an event message from the device side
- * @bus: the bus it came by
- * @msg: the message; the other side must not be able to change it any more
- * @size: how many bytes there are at @msg
- *
- * What is malformed, unknown or about no device is ignored (rule D17), so a bus
- * may hand up whatever is not a response. Drivers' callbacks run before this
- * returns. Any context but NMI.
- */
-void virtio_msg_event(struct virtio_msg_bus *bus,
-		      const struct virtio_msg_header *msg, size_t size)
-{
-	u16 dev_num;
-
-	if (size < sizeof(*msg) || le16_to_cpu(msg->msg_size) < sizeof(*msg) ||
-	    le16_to_cpu(msg->msg_size) > size ||
-	    msg->type & VIRTIO_MSG_TYPE_RESPONSE)
-		return;
-	trace_virtio_msg_event(bus, msg);
-	size = le16_to_cpu(msg->msg_size);
-	dev_num = le16_to_cpu(msg->dev_num);
-
-	if (msg->type & VIRTIO_MSG_TYPE_BUS) {
-		/* Events repeat and overtake each other: go and look (B8) */
-		if (msg->msg_id == VIRTIO_MSG_BUS_EVENT_DEVICE &&
-		    size >= sizeof(struct virtio_msg_bus_event_device))
-			virtio_msg_rescan_bus(bus);
-		return;
-	}
-	switch (msg->msg_id) {
-	case VIRTIO_MSG_EVENT_CONFIG:
-		virtio_msg_event_config(bus, (const void *)msg, dev_num, size);
-		break;
-	case VIRTIO_MSG_EVENT_USED:
-		virtio_msg_event_used(bus, (const void *)msg, dev_num, size);
-		break;
-	}
-}
-EXPORT_SYMBOL_GPL(virtio_msg_event);
-
-/* Devices of a bus */
-
-static void virtio_msg_release(struct device *dev)
-{
-	kfree(to_virtio_msg_device(dev_to_virtio(dev)));
-}
-
-/* Rule D1 */
-static int virtio_msg_read_info(struct virtio_msg_bus *bus, u16 dev_num,
-				struct virtio_msg_info *info)
-{
-	union virtio_msg req, resp;
-	int err;
-
-	virtio_msg_init(&req, VIRTIO_MSG_GET_DEVICE_INFO, sizeof(req.hdr));
-	err = virtio_msg_exchange(bus, dev_num, &req, &resp, sizeof(resp.info),
-				  sizeof(resp.info));
-	if (err)
-		return err;
-	info->device_id = le32_to_cpu(resp.info.device_id);
-	info->vendor_id = le32_to_cpu(resp.info.vendor_id);
-	info->num_feature_blocks = le32_to_cpu(resp.info.num_feature_blocks);
-	info->config_size = le32_to_cpu(resp.info.config_size);
-	info->max_virtqueues = le32_to_cpu(resp.info.max_virtqueues);
-	return 0;
-}
-
-/* No event finds the device any more, and none that found it goes on */
-static void virtio_msg_hide(struct virtio_msg_device *vmdev)
-{
-	xa_erase(&vmdev->bus->devices, vmdev->dev_num);
-	synchronize_rcu();
-	cancel_work_sync(&vmdev->break_work);
-}
-
-static int virtio_msg_add(struct virtio_msg_bus *bus, u16 dev_num,
-			  const struct virtio_msg_info *info)
-{
-	struct virtio_msg_device *vmdev;
-	int err;
-
-	vmdev = kzalloc_obj(*vmdev);
-	if (!vmdev)
-		return -ENOMEM;
-	vmdev->bus = bus;
-	vmdev->dev_num = dev_num;
-	vmdev->info = *info;
-	spin_lock_init(&vmdev->lock);
-	spin_lock_init(&vmdev->vq_lock);
-	INIT_WORK(&vmdev->break_work, virtio_msg_break_work);
-	vmdev->vdev.id.device = info->device_id;
-	vmdev->vdev.id.vendor = info->vendor_id;
-	vmdev->vdev.config = &virtio_msg_config_ops;
-	vmdev->vdev.dev.parent = bus->parent;
-	vmdev->vdev.dev.release = virtio_msg_release;
-	/* register_virtio_device() sets them up after its first messages */
-	INIT_LIST_HEAD(&vmdev->vdev.vqs);
-	spin_lock_init(&vmdev->vdev.vqs_list_lock);
-
-	err = xa_insert(&bus->devices, dev_num, vmdev, GFP_KERNEL);
-	if (err) {
-		kfree(vmdev);
-		return err;
-	}
-	err = register_virtio_device(&vmdev->vdev);
-	if (err) {
-		virtio_msg_hide(vmdev);
-		put_device(&vmdev->vdev.dev);
-	}
-	return err;
-}
-
-/* Interrupts go on until the driver has let go: it may wait for I/O */
-static void virtio_msg_remove(struct virtio_msg_device *vmdev)
-{
-	get_device(&vmdev->vdev.dev);
-	unregister_virtio_device(&vmdev->vdev);
-	virtio_msg_hide(vmdev);
-	put_device(&vmdev->vdev.dev);
-}
-
-/* Rule D15: the device is not there any more, its driver is yet to know */
-static void virtio_msg_remove_gone(struct virtio_msg_device *vmdev)
-{
-	WRITE_ONCE(vmdev->gone, true);
-	virtio_break_device(&vmdev->vdev);
-	dev_info(&vmdev->vdev.dev, "device removed\n");
-	virtio_msg_remove(vmdev);
-}
-
-/* Has the device that was known been replaced by another of its kind? */
-static bool virtio_msg_replaced(struct virtio_msg_device *vmdev)
-{
-	u8 mine = READ_ONCE(vmdev->status);
-	u32 status;
-
-	/* It did not even let itself be reset, but answers now */
-	if (!mine)
-		return READ_ONCE(vmdev->dead);
-	if (virtio_msg_read_status(vmdev, &status))
-		return false;
-	return !status && READ_ONCE(vmdev->status) == mine;
-}
-
-/* Make what is known of a device number what the device side says of it */
-static int virtio_msg_scan_one(struct virtio_msg_bus *bus, u16 dev_num)
-{
-	struct virtio_msg_device *vmdev = xa_load(&bus->devices, dev_num);
-	struct virtio_msg_info info;
-	int err;
-
-	err = virtio_msg_read_info(bus, dev_num, &info);
-	if (err)
-		return err;
-	if (vmdev && (memcmp(&vmdev->info, &info, sizeof(info)) ||
-		      virtio_msg_replaced(vmdev))) {
-		virtio_msg_remove_gone(vmdev);
-		vmdev = NULL;
-	}
-	if (vmdev || !info.device_id)
-		return 0;
-	if (bus->scanned && bus->ops->arrive) {
-		err = bus->ops->arrive(bus) ?:
-		      virtio_msg_read_info(bus, dev_num, &info);
-		if (err || !info.device_id)
-			return err;
-	}
-	err = virtio_msg_add(bus, dev_num, &info);
-	if (err)
-		dev_err(bus->parent,
-			"virtio-msg device %u: cannot be registered: %pe\n",
-			dev_num, ERR_PTR(err));
-	return err;
-}
-
-/* Rule B8: one window of device numbers, the next one's offset in *@offset */
-static int virtio_msg_get_devices(struct virtio_msg_bus *bus, u32 *offset,
-				  unsigned long *bitmap, u32 *count)
-{
-	const size_t head = sizeof(struct virtio_msg_bus_get_devices_resp);
-	union virtio_msg req, resp;
-	u32 i, next;
-	int err;
-
-	*count = min_t(u32, virtio_msg_room(bus, head) * 8,
-		       VIRTIO_MSG_MAX_DEVICES - *offset);
-	virtio_msg_init(&req, VIRTIO_MSG_BUS_GET_DEVICES,
-			sizeof(req.get_devices));
-	req.hdr.type = VIRTIO_MSG_TYPE_BUS;
-	req.get_devices.offset = cpu_to_le16(*offset);
-	req.get_devices.count = cpu_to_le16(*count);
-	err = virtio_msg_exchange(bus, 0, &req, &resp, head,
-				  head + *count / 8);
-	if (err)
-		return err;
-	next = le16_to_cpu(resp.get_devices_resp.next_offset);
-	if (resp.get_devices_resp.offset != req.get_devices.offset ||
-	    le16_to_cpu(resp.get_devices_resp.count) > *count ||
-	    le16_to_cpu(resp.get_devices_resp.count) % 8 ||
-	    le16_to_cpu(resp.hdr.msg_size) !=
-	    head + le16_to_cpu(resp.get_devices_resp.count) / 8 ||
-	    (next && (next <= *offset || next % 8))) {
-		dev_err_ratelimited(bus->parent,
-				    "virtio-msg: bad response to GET_DEVICES: wrong window\n");
-		return -EPROTO;
-	}
-	*count = le16_to_cpu(resp.get_devices_resp.count);
-	for (i = 0; i < *count; i++)
-		__assign_bit(i, bitmap,
-			     resp.get_devices_resp.bitmap[i / 8] & BIT(i % 8));
-	*offset = next;
-	return 0;
-}
-
-static int virtio_msg_scan_bitmap(struct virtio_msg_bus *bus)
-{
-	DECLARE_BITMAP(bitmap, VIRTIO_MSG_CORE_SIZE * 8);
-	struct virtio_msg_device *vmdev;
-	u32 first, i, count, offset = 0;
-	unsigned long num;
-	int err, ret = 0;
-
-	do {
-		first = offset;
-		err = virtio_msg_get_devices(bus, &offset, bitmap, &count);
-		if (err)
-			return err;
-		/* What the bitmap leaves out, up to the next window, is not there */
-		xa_for_each_range(&bus->devices, num, vmdev, first,
-				  (offset ?: VIRTIO_MSG_MAX_DEVICES) - 1)
-			if (num - first >= count ||
-			    !test_bit(num - first, bitmap))
-				virtio_msg_remove_gone(vmdev);
-		for_each_set_bit(i, bitmap, count) {
-			err = virtio_msg_scan_one(bus, first + i);
-			ret = ret ?: err;
-		}
-	} while (offset);
-	return ret;
-}
-
-static int virtio_msg_scan(struct virtio_msg_bus *bus)
-{
-	int err, ret = 0;
-	u32 i;
-
-	guard(mutex)(&bus->lock);
-	if (bus->flags & VIRTIO_MSG_BUS_F_GET_DEVICES) {
-		ret = virtio_msg_scan_bitmap(bus);
-	} else {
-		for (i = 0; i < bus->num_slots; i++) {
-			err = virtio_msg_scan_one(bus, i);
-			ret = ret ?: err;
-		}
-	}
-	bus->scanned = true;
-	return ret;
-}
-
-static void virtio_msg_scan_work(struct work_struct *work)
-{
-	/* Whatever went wrong has been logged */
-	virtio_msg_scan(container_of(work, struct virtio_msg_bus, scan_work));
-}
-
-/**
- * virtio_msg_rescan_bus - look which devices are there
- * @bus: the bus
- *
- * For buses that learn by other means than EVENT_DEVICE that a device came or
- * went. A work item looks at all device numbers, adds and removes. Any context.
- */
-void virtio_msg_rescan_bus(struct virtio_msg_bus *bus)
-{
-	queue_work(system_long_wq, &bus->scan_work);
-}
-EXPORT_SYMBOL_GPL(virtio_msg_rescan_bus);
-
-/**
- * virtio_msg_ping - ask whether the device side is alive
- * @bus: a bus that supports PING
- * @data: any value
- *
- * Context: as &virtio_msg_bus_ops.transfer.
- *
- * Return: 0 if @data came back unchanged, -EPROTO if something else did, or
- * what the bus returned.
- */
-int virtio_msg_ping(struct virtio_msg_bus *bus, u32 data)
-{
-	union virtio_msg req, resp;
-	int err;
-
-	virtio_msg_init(&req, VIRTIO_MSG_BUS_PING, sizeof(req.ping));
-	req.hdr.type = VIRTIO_MSG_TYPE_BUS;
-	req.ping.data = cpu_to_le32(data);
-	err = virtio_msg_exchange(bus, 0, &req, &resp, sizeof(resp.ping),
-				  sizeof(resp.ping));
-	if (err)
-		return err;
-	return resp.ping.data == req.ping.data ? 0 : -EPROTO;
-}
-EXPORT_SYMBOL_GPL(virtio_msg_ping);
-
-/* Buses */
-
-static int virtio_msg_enable_events(struct virtio_msg_bus *bus)
-{
-	return bus->ops->enable_events ? bus->ops->enable_events(bus) : 0;
-}
-
-static void virtio_msg_disable_events(struct virtio_msg_bus *bus)
-{
-	if (bus->ops->disable_events)
-		bus->ops->disable_events(bus);
-}
-
-static void virtio_msg_remove_all(struct virtio_msg_bus *bus)
-{
-	struct virtio_msg_device *vmdev;
-	unsigned long i;
-
-	guard(mutex)(&bus->lock);
-	xa_for_each(&bus->devices, i, vmdev)
-		virtio_msg_remove(vmdev);
-}
-
-/**
- * virtio_msg_register_bus - add a bus and find its devices
- * @bus: filled in by the caller, see &struct virtio_msg_bus
- *
- * On return the devices that were found are registered. Devices that arrive or
- * leave later are added and removed by a work item. Process context.
- *
- * Return: 0, also without any device; -EINVAL if the bus breaks the protocol's
- * limits (rules B1, D2); the error of a message or of a device's registration,
- * and then nothing is left registered.
- */
-int virtio_msg_register_bus(struct virtio_msg_bus *bus)
-{
-	int err;
-
-	if (bus->revision != VIRTIO_MSG_REVISION_1) {
-		dev_err(bus->parent, "virtio-msg revision %u is not supported, only %u is\n",
-			bus->revision, VIRTIO_MSG_REVISION_1);
-		return -EINVAL;
-	}
-	if (bus->msg_size < VIRTIO_MSG_SIZE_MIN) {
-		dev_err(bus->parent, "virtio-msg message size %u is below the minimum of %u\n",
-			bus->msg_size, VIRTIO_MSG_SIZE_MIN);
-		return -EINVAL;
-	}
-	mutex_init(&bus->lock);
-	xa_init(&bus->devices);
-	INIT_WORK(&bus->scan_work, virtio_msg_scan_work);
-	bus->scanned = false;
-	err = virtio_msg_enable_events(bus);
-	if (err)
-		return err;
-	err = virtio_msg_scan(bus);
-	if (err)
-		virtio_msg_unregister_bus(bus);
-	return err;
-}
-EXPORT_SYMBOL_GPL(virtio_msg_register_bus);
-
-/**
- * virtio_msg_unregister_bus - remove a bus and its devices
- * @bus: a registered bus
- *
- * Devices are reset and removed while the bus still works. On return nothing
- * uses the bus any more. Process context.
- */
-void virtio_msg_unregister_bus(struct virtio_msg_bus *bus)
-{
-	/* Only afterwards, as devices in use need their interrupts to stop */
-	disable_work_sync(&bus->scan_work);
-	virtio_msg_remove_all(bus);
-	virtio_msg_disable_events(bus);
-	xa_destroy(&bus->devices);
-}
-EXPORT_SYMBOL_GPL(virtio_msg_unregister_bus);
-
-/**
- * virtio_msg_shutdown_bus - quiet all devices of a bus
- * @bus: a registered bus
- *
- * For a bus's shutdown callback: no device uses memory any more when this
- * returns, and no event comes. Process context.
- */
-void virtio_msg_shutdown_bus(struct virtio_msg_bus *bus)
-{
-	struct virtio_msg_device *vmdev;
-	unsigned long i;
-
-	disable_work_sync(&bus->scan_work);
-	guard(mutex)(&bus->lock);
-	xa_for_each(&bus->devices, i, vmdev) {
-		virtio_break_device(&vmdev->vdev);
-		/* The virtio bus has usually done so before */
-		if (READ_ONCE(vmdev->status))
-			virtio_msg_reset(&vmdev->vdev);
-	}
-	virtio_msg_disable_events(bus);
-}
-EXPORT_SYMBOL_GPL(virtio_msg_shutdown_bus);
-
-#ifdef CONFIG_PM_SLEEP
-/**
- * virtio_msg_freeze_bus - put the devices of a bus to sleep
- * @bus: a registered bus
- *
- * For a bus's freeze and suspend callbacks. On success all devices are reset
- * and no event comes; the bus sends nothing until virtio_msg_restore_bus().
- * Process context.
- *
- * Return: 0 or the error of a driver; then everything goes on as before.
- */
-int virtio_msg_freeze_bus(struct virtio_msg_bus *bus)
-{
-	struct virtio_msg_device *vmdev, *failed = NULL;
-	unsigned long i;
-	int err = 0;
-
-	disable_work_sync(&bus->scan_work);
-	guard(mutex)(&bus->lock);
-	xa_for_each(&bus->devices, i, vmdev) {
-		err = virtio_device_freeze(&vmdev->vdev);
-		if (err) {
-			failed = vmdev;
-			break;
-		}
-		/* Not all drivers can freeze, or one is not bound at all */
-		if (READ_ONCE(vmdev->status))
-			virtio_msg_reset(&vmdev->vdev);
-	}
-	if (!err) {
-		virtio_msg_disable_events(bus);
-		return 0;
-	}
-	xa_for_each(&bus->devices, i, vmdev) {
-		if (vmdev == failed)
-			break;
-		virtio_device_restore(&vmdev->vdev);
-	}
-	enable_work(&bus->scan_work);
-	return err;
-}
-EXPORT_SYMBOL_GPL(virtio_msg_freeze_bus);
-
-/**
- * virtio_msg_restore_bus - wake the devices of a bus
- * @bus: a bus after virtio_msg_freeze_bus(), able to transfer again
- *
- * For a bus's restore and resume callbacks. A device that is another one than
- * before is not restored but replaced. Process context.
- *
- * Return: 0 or the first error; the other devices are restored all the same.
- */
-int virtio_msg_restore_bus(struct virtio_msg_bus *bus)
-{
-	struct virtio_msg_device *vmdev;
-	struct virtio_msg_info info;
-	unsigned long i;
-	int err, ret;
-
-	ret = virtio_msg_enable_events(bus);
-	if (ret)
-		return ret;
-	scoped_guard(mutex, &bus->lock) {
-		xa_for_each(&bus->devices, i, vmdev) {
-			err = virtio_msg_read_info(bus, vmdev->dev_num, &info);
-			if (!err && !memcmp(&vmdev->info, &info, sizeof(info)))
-				err = virtio_device_restore(&vmdev->vdev);
-			ret = ret ?: err;
-		}
-	}
-	/* What came, went or changed while nobody listened */
-	enable_work(&bus->scan_work);
-	virtio_msg_rescan_bus(bus);
-	return ret;
-}
-EXPORT_SYMBOL_GPL(virtio_msg_restore_bus);
-#endif
 
 MODULE_DESCRIPTION("Virtio transport made of messages");
 MODULE_LICENSE("GPL");
