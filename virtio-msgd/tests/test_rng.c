@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* virtio-rng, and what all built-in devices share. */
+#include "guest.h"
+
+#include <linux/virtio_ids.h>
+
+#include "devices.h"
+
+static struct guest *g;
+static struct ring ring;
+
+static struct device *create(const char *options)
+{
+	struct params params = { 0 };
+	struct errmsg err;
+	struct device *dev;
+
+	assert_int_equal(params_parse(&params, options, NULL, &err), 0);
+	assert_int_equal(devices_create(&params, &dev, &err), 0);
+	params_free(&params);
+	return dev;
+}
+
+static int setup(void **state)
+{
+	loop_setup(state);
+	g = guest_new(NULL, create("device=rng"));
+	guest_negotiate(g, VERSION_1 | 1ULL << VIRTIO_F_RING_RESET);
+	ring_init(&ring, g, 0, 16);
+	assert_true(guest_enable_queue(g, 0, 16));
+	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
+	loop_run();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	guest_free(g);
+	return loop_teardown(state);
+}
+
+static void kick(void)
+{
+	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+}
+
+static void random_bytes(void **state)
+{
+	uint8_t *data = guest_ptr(g, GUEST_DATA);
+	uint32_t id, len;
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(le32toh(guest_send(g, VIRTIO_MSG_GET_DEVICE_INFO, 0, NULL).info.device_id),
+			 VIRTIO_ID_RNG);
+	memset(data, 0, 0x3000);
+	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 64, true }, { GUEST_DATA + 0x100, 64, true } }, 2);
+	kick();
+	assert_true(ring_get(&ring, 2, &id, &len));
+	assert_int_equal(len, 128);
+	assert_int_equal(g->interrupts, 1);
+	assert_memory_not_equal(data, data + 0x1000, 64);
+	assert_memory_not_equal(data + 0x100, data + 0x1000, 64);
+	for (i = 64; i < 0x100; i++)
+		assert_int_equal(data[i], 0);
+	/* Bounded, however much is asked for */
+	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 0x10000, true } }, 1);
+	kick();
+	assert_true(ring_get(&ring, 1, &id, &len));
+	assert_int_equal(len, 4096);
+	/* Nothing to write to */
+	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 64, false } }, 1);
+	kick();
+	assert_true(ring_get(&ring, 1, &id, &len));
+	assert_int_equal(len, 0);
+}
+
+static void queue_reset(void **state)
+{
+	uint32_t id, len;
+
+	(void)state;
+	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
+	kick();
+	ring_init(&ring, g, 0, 16);
+	assert_true(guest_enable_queue(g, 0, 16));
+	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 64, true } }, 1);
+	kick();
+	assert_true(ring_get(&ring, 1, &id, &len));
+	assert_int_equal(len, 64);
+}
+
+/*
+ * A driver that always has more: it is served a ring full at a time.
+ */
+static void never_empty(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 16; i++)
+		ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	kick();
+	assert_int_equal(le16toh(ring_used(&ring)->idx), 16);
+	/* A full round was done; the rest waits for the loop */
+	for (i = 0; i < 16; i++)
+		ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	loop_run();
+	assert_int_equal(le16toh(ring_used(&ring)->idx), 32);
+	/* but not after a reset */
+	for (i = 0; i < 16; i++)
+		ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	kick();
+	assert_int_equal(guest_set_status(g, 0), 0);
+	for (i = 0; i < 16; i++)
+		ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	loop_run();
+	assert_int_equal(le16toh(ring_used(&ring)->idx), 48);
+}
+
+static void options(void **state)
+{
+	struct params params = { 0 };
+	struct errmsg err;
+	struct device *dev;
+
+	(void)state;
+	assert_int_equal(params_parse(&params, "device=rng,packed=on,event-idx=off", NULL, &err), 0);
+	assert_int_equal(devices_create(&params, &dev, &err), 0);
+	assert_int_equal(dev->features, 1ULL << VIRTIO_F_RING_PACKED | 1ULL << VIRTIO_F_RING_RESET |
+			 1ULL << VIRTIO_RING_F_INDIRECT_DESC);
+	dev->ops->destroy(dev);
+	params_free(&params);
+
+	assert_int_equal(params_parse(&params, "device=rng,packed=yes", NULL, &err), 0);
+	assert_int_equal(devices_create(&params, &dev, &err), -1);
+	assert_string_equal(err.text, "packed=yes: on or off is expected");
+	params_free(&params);
+	assert_int_equal(params_parse(&params, "device=toaster", NULL, &err), 0);
+	assert_int_equal(devices_create(&params, &dev, &err), -1);
+	assert_memory_equal(err.text, "device=toaster is not known, but: i2c, rng", 42);
+	params_free(&params);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(random_bytes),
+		TEST(queue_reset),
+		TEST(never_empty),
+		TEST(options),
+	};
+
+	return cmocka_run_group_tests_name("rng", tests, NULL, NULL);
+}
