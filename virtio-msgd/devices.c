@@ -6,6 +6,7 @@
 static const struct device_kind *const kinds[] = {
 	&device_i2c,
 	&device_rng,
+	&device_vhost_user,
 };
 
 #define NUM_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -26,16 +27,21 @@ int devices_create(struct params *params, struct device **dev,
 		   struct errmsg *err)
 {
 	const char *name = params_get(params, "device");
+	const struct device_kind *kind = NULL;
 	size_t i;
 
 	*dev = NULL;
 	if (!name)
 		return 0;
 	for (i = 0; i < NUM_KINDS; i++) {
-		if (!strcmp(kinds[i]->name, name)) {
-			*dev = kinds[i]->create(params, err);
-			return *dev ? 0 : -1;
-		}
+		if (!strcmp(kinds[i]->name, name))
+			kind = kinds[i];
 	}
-	return unknown_kind(name, err);
+	/* A type of vhost-user device; with a backend, those that are built in, too */
+	if (device_is_vhost_user(name) && (!kind || params_get(params, "socket")))
+		kind = &device_vhost_user;
+	if (!kind)
+		return unknown_kind(name, err);
+	*dev = kind->create(params, err);
+	return *dev ? 0 : -1;
 }

@@ -21,6 +21,9 @@ struct device_kind {
 
 extern const struct device_kind device_i2c;
 extern const struct device_kind device_rng;
+/* device=vhost-user,type=TYPE,socket=PATH, or device=TYPE,socket=PATH */
+extern const struct device_kind device_vhost_user;
+bool device_is_vhost_user(const char *name);
 
 /*
  * Make the device that @params name (device=KIND and what the kind knows).

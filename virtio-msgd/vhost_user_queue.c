@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtqueues: served by the backend in the guest's memory. What goes through
+ * here are two eventfds each, and with help of the carrier not even those.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "loop.h"
+#include "memory.h"
+#include "vhost_user.h"
+
+/* Packed ring: both indices 0, both wrap counters 1 */
+#define PACKED_BASE	0x80008000
+
+static void drain(int fd)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_limited("an eventfd cannot be read");
+}
+
+static void signal_fd(int fd)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: it is signalled as often as it can be */
+	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_limited("an eventfd cannot be written");
+}
+
+static unsigned int queue_of(const struct vhost_user *vu, int fd)
+{
+	unsigned int q = 0;
+
+	while (vu->queues[q].call != fd)
+		q++;
+	return q;
+}
+
+static void called(evutil_socket_t fd, short what, void *arg)
+{
+	struct vhost_user *vu = arg;
+
+	(void)what;
+	drain(fd);
+	device_used(&vu->dev, queue_of(vu, fd));
+}
+
+static void failed(evutil_socket_t fd, short what, void *arg)
+{
+	struct vhost_user *vu = arg;
+
+	(void)what;
+	drain(fd);
+	device_broken(&vu->dev, "the backend says that a queue is broken");
+}
+
+static int open_error(struct vhost_user *vu)
+{
+	if (vu->error >= 0)
+		return 0;
+	vu->error = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vu->error < 0)
+		return -errno;
+	vu->failed = event_new(loop, vu->error, EV_READ | EV_PERSIST, failed, vu);
+	if (!vu->failed)
+		return -ENOMEM;
+	event_add(vu->failed, NULL);
+	return 0;
+}
+
+static int queue_open(struct vhost_user *vu, unsigned int q)
+{
+	struct vu_queue *queue = &vu->queues[q];
+	int ret = open_error(vu);
+
+	if (ret)
+		return ret;
+	queue->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	queue->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (queue->kick < 0 || queue->call < 0) {
+		ret = -errno;
+		vu_queue_close(vu, q);
+		return ret;
+	}
+	if (!device_irqfd(&vu->dev, q, queue->call)) {
+		queue->called = event_new(loop, queue->call, EV_READ | EV_PERSIST, called, vu);
+		if (!queue->called) {
+			vu_queue_close(vu, q);
+			return -ENOMEM;
+		}
+		event_add(queue->called, NULL);
+	}
+	device_ioeventfd(&vu->dev, q, queue->kick);
+	return 0;
+}
+
+void vu_queue_close(struct vhost_user *vu, unsigned int q)
+{
+	struct vu_queue *queue = &vu->queues[q];
+
+	if (queue->kick < 0 && queue->call < 0)
+		return;
+	device_ioeventfd(&vu->dev, q, -1);
+	if (queue->called)
+		event_free(queue->called);
+	else
+		device_irqfd(&vu->dev, q, -1);
+	queue->called = NULL;
+	if (queue->kick >= 0)
+		close(queue->kick);
+	if (queue->call >= 0)
+		close(queue->call);
+	queue->kick = -1;
+	queue->call = -1;
+	queue->running = false;
+}
+
+/* Where a backend goes on in a ring whose requests up to there are done */
+static int resume_base(struct vhost_user *vu, const struct device_queue *queue, uint32_t *base)
+{
+	struct memory *mem = device_memory(&vu->dev);
+	uint64_t addr = queue->device + offsetof(struct vring_used, idx);
+	__virtio16 *idx;
+
+	if (device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED))
+		return -ENOTSUP;
+	idx = memory_get(mem, addr, sizeof(*idx), false);
+	if (!idx)
+		return -EFAULT;
+	*base = le16toh(__atomic_load_n(idx, __ATOMIC_ACQUIRE));
+	memory_put(mem, idx, sizeof(*idx));
+	return 0;
+}
+
+static int send_addr(struct vhost_user *vu, unsigned int q)
+{
+	const struct device_queue *queue = &vu->dev.queues[q];
+	struct vu_msg msg;
+
+	msg.addr = (struct vhost_vring_addr) {
+		.index = q,
+		.desc_user_addr = vu_memory_user_addr(vu, queue->desc),
+		.used_user_addr = vu_memory_user_addr(vu, queue->device),
+		.avail_user_addr = vu_memory_user_addr(vu, queue->driver),
+	};
+	if (!msg.addr.desc_user_addr || !msg.addr.used_user_addr || !msg.addr.avail_user_addr)
+		return -EFAULT;
+	return vu_set(vu, &msg, VU_SET_VRING_ADDR, sizeof(msg.addr), NULL, 0);
+}
+
+static int send_fd(struct vhost_user *vu, enum vu_request request, unsigned int q, int fd)
+{
+	struct vu_msg msg;
+
+	msg.u64 = q & VU_VRING_INDEX_MASK;
+	return vu_set(vu, &msg, request, sizeof(msg.u64), &fd, 1);
+}
+
+static int set_up(struct vhost_user *vu, unsigned int q, uint32_t base)
+{
+	struct vu_queue *queue = &vu->queues[q];
+	int ret;
+
+	ret = vu_set_state(vu, VU_SET_VRING_NUM, q, vu->dev.queues[q].size);
+	if (!ret)
+		ret = vu_set_state(vu, VU_SET_VRING_BASE, q, base);
+	if (!ret)
+		ret = send_addr(vu, q);
+	if (!ret)
+		ret = send_fd(vu, VU_SET_VRING_CALL, q, queue->call);
+	if (!ret)
+		ret = send_fd(vu, VU_SET_VRING_ERR, q, vu->error);
+	if (ret)
+		return ret;
+	/* From here on it may look at the ring */
+	queue->running = true;
+	ret = send_fd(vu, VU_SET_VRING_KICK, q, queue->kick);
+	if (!ret && vu->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
+		ret = vu_set_state(vu, VU_SET_VRING_ENABLE, q, 1);
+	return ret ? ret : vu_sync(vu);
+}
+
+int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
+{
+	uint32_t base = device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED) ?
+			PACKED_BASE : 0;
+	int ret = 0;
+
+	if (vu->queues[q].kick < 0)
+		ret = queue_open(vu, q);
+	if (!ret && resume)
+		ret = resume_base(vu, &vu->dev.queues[q], &base);
+	if (!ret)
+		ret = vu_memory_share(vu);
+	if (!ret)
+		ret = set_up(vu, q, base);
+	if (ret)
+		return ret;
+
+	/* A ring starts with a kick; and what came before was for nobody */
+	signal_fd(vu->queues[q].kick);
+	if (resume)
+		device_used(&vu->dev, q);
+	return 0;
+}
+
+int vu_queue_stop(struct vhost_user *vu, unsigned int q)
+{
+	struct vu_queue *queue = &vu->queues[q];
+	struct vu_msg msg;
+	int ret = 0;
+
+	if (!queue->running)
+		return 0;
+	device_ioeventfd(&vu->dev, q, -1);
+	if (vu->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES))
+		ret = vu_set_state(vu, VU_SET_VRING_ENABLE, q, 0);
+	if (!ret) {
+		msg.state.index = q;
+		msg.state.num = 0;
+		ret = vu_get(vu, &msg, VU_GET_VRING_BASE, sizeof(msg.state),
+			     sizeof(msg.state), sizeof(msg.state), NULL);
+	}
+	/* A backend that is gone serves nothing */
+	if (ret && vu->state == VU_ABSENT)
+		return 0;
+	if (ret)
+		return ret;
+	if (msg.state.index != q) {
+		vu_give_up(vu, "the backend stops another queue than it is told to");
+		return -EPROTO;
+	}
+	queue->running = false;
+	return 0;
+}
+
+void vu_queue_kick(struct vhost_user *vu, unsigned int q)
+{
+	if (vu->queues[q].kick >= 0)
+		signal_fd(vu->queues[q].kick);
+}
+
+bool vu_queues_running(const struct vhost_user *vu)
+{
+	unsigned int q;
+
+	for (q = 0; q < vu->dev.num_queues; q++) {
+		if (vu->queues[q].running)
+			return true;
+	}
+	return false;
+}
+
+void vu_queues_forget(struct vhost_user *vu)
+{
+	unsigned int q;
+
+	for (q = 0; q < vu->dev.num_queues; q++)
+		vu->queues[q].running = false;
+}
