@@ -49,10 +49,13 @@ class Hello:
 
 
 class Server:
-    """Serves DEVICE at PATH, one connection after the other, until stopped."""
+    """Serves DEVICE at PATH, one connection after the other, until stopped.
 
-    def __init__(self, path, device, error=0):
-        self.path, self.device, self.error = str(path), device, error
+    With ERROR (an errno value) it refuses guests; SILENT, it never answers them.
+    """
+
+    def __init__(self, path, device, error=0, silent=False):
+        self.path, self.device, self.error, self.silent = str(path), device, error, silent
         self.hello = self.memory = self.doorbell = self.connection = None
         self.accesses = []
         self.connections = 0
@@ -131,6 +134,9 @@ class Server:
         memory_fd, self.doorbell = fds
         self.memory = mmap.mmap(memory_fd, self.hello.mem_offset + self.hello.mem_size)
         os.close(memory_fd)
+        if self.silent:
+            connection.recv(1)
+            return
         connection.sendall(WELCOME.pack(MAGIC, VERSION, self.error, 0))
         while not self.error:
             data = connection.recv(ACCESS.size, socket.MSG_WAITALL)

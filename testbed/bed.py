@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A UML guest and its device side together: what demo, tests and bench boot."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from scripts import kernel, say
+from testbed import image, msgd
+from testbed.guest import Guest
+
+CONFIGS = Path(__file__).resolve().parent / "configs"
+BASE = 0x1000000000
+WINDOW_SIZE = 0x200
+FIRST_IRQ = 32
+MAX_WINDOWS = 8
+OBJECTS = 1250
+
+
+def guest_kernel(base="mainline"):
+    """The guest kernel of BASE with the series, built if need be; returns its path."""
+    directory = kernel.build(base, "guest", "um", [CONFIGS / "uml.config"],
+                             targets=("linux",), objects=OBJECTS)
+    return directory / "linux"
+
+
+def region(socket, windows=MAX_WINDOWS):
+    """The kernel parameter that has WINDOWS windows served at SOCKET."""
+    last = FIRST_IRQ + windows - 1
+    return f"mmio_sock.region={windows * WINDOW_SIZE:#x}@{BASE:#x}:{FIRST_IRQ}-{last}:{socket}"
+
+
+def window(number, driver="virtio_msg_mmio"):
+    """The kernel parameter that tells DRIVER of a window."""
+    return (f"{driver}.device={WINDOW_SIZE:#x}@{BASE + number * WINDOW_SIZE:#x}:"
+            f"{FIRST_IRQ + number}")
+
+
+def driver_of(window_options):
+    """Which guest driver a window with these virtio-msgd options is for."""
+    return "virtio_mmio" if "personality=mmio" in window_options else "virtio_msg_mmio"
+
+
+class Bed:
+    """virtio-msgd with WINDOWS (its --window options) and a guest that has them all."""
+
+    def __init__(self, name, windows, base="mainline", params=(), programs=None,
+                 memory="128M"):
+        self.directory = run_directory(name)
+        self.msgd = msgd.Msgd(msgd.build(), self.directory, windows)
+        given = [window(number, driver_of(options)) for number, options in enumerate(windows)]
+        self.guest = Guest(guest_kernel(base), image.Image(programs).build(), self.directory,
+                           [region(self.msgd.socket), *given, "rng_core.default_quality=0",
+                            *params], memory)
+
+    def __enter__(self):
+        with_msgd = self.msgd.start()
+        try:
+            self.guest.start()
+        except BaseException:
+            with_msgd.kill()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.guest.kill()
+        self.msgd.kill()
+
+
+def run_directory(name):
+    """An empty directory for the files of the run called NAME, below out/."""
+    path = say.REPO / "out" / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    # A socket's path must be short, a checkout's may not be
+    if len(os.fsencode(path)) < 80:
+        return path
+    short = Path(tempfile.mkdtemp(prefix="virtio-msg-"))
+    (path / "files").symlink_to(short)
+    return short

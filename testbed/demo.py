@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make demo: a guest reads and sets a clock over virtio-msg.
+
+    make demo              boot, show, power off
+    make shell             boot the same guest and leave you in a shell in it
+    make demo BASE=lts     with the other kernel
+"""
+
+import argparse
+import re
+import time
+
+from scripts import say
+from testbed.bed import Bed
+
+NEW_TIME = "2031-02-03 04:05:06"
+RTC_ADDRESS = "0x68"
+STATUS_BITS = ((1, "ACKNOWLEDGE"), (2, "DRIVER"), (4, "DRIVER_OK"), (8, "FEATURES_OK"),
+               (64, "NEEDS_RESET"), (128, "FAILED"))
+
+
+def title(text):
+    """A line above a part of the output."""
+    print(f"\n{text}")
+
+
+def line(name, value):
+    """One aligned line of a part."""
+    print(f"  {name:<22} {value}", flush=True)
+
+
+def block(text):
+    """A program's output, as it is."""
+    for each in text.rstrip("\n").splitlines():
+        print(f"    {each}")
+
+
+def status_text(value):
+    """The names of a virtio device status."""
+    return " ".join(name for bit, name in STATUS_BITS if value & bit) or "reset"
+
+
+def show_device(guest):
+    """Which device the guest found, on what."""
+    title("The device")
+    bus = guest.check("basename $(readlink -f /sys/bus/virtio/devices/virtio0/..)").strip()
+    driver = guest.check("basename $(readlink /sys/bus/virtio/devices/virtio0/driver)").strip()
+    device = int(guest.check("cat /sys/bus/virtio/devices/virtio0/device"), 16)
+    status = int(guest.check("cat /sys/bus/virtio/devices/virtio0/status"), 16)
+    window = guest.check(f"grep -m1 '{bus}' /proc/iomem").split(":")[0].strip()
+    line("virtio0", f"virtio device {device}, driver {driver}, status {status_text(status)}")
+    line("its transport", "virtio-msg")
+    line("its bus", f"{bus}, window {window}")
+
+
+def show_clock(guest):
+    """The real-time clock as /dev/rtc0: read, set, read back."""
+    title("The clock")
+    guest.check(f"echo ds1338 {RTC_ADDRESS} > /sys/bus/i2c/devices/i2c-0/new_device")
+    guest.wait_for("test -e /dev/rtc0")
+    name = guest.check("cat /sys/class/rtc/rtc0/name").strip()
+    chip = guest.check("cat /sys/class/rtc/rtc0/device/name").strip()
+    adapter = guest.check("cat /sys/bus/i2c/devices/i2c-0/name").strip()
+    line("/dev/rtc0", f"{name} ({chip}) on {adapter}")
+    path = guest.check("readlink -f /sys/class/rtc/rtc0").strip()
+    line("in sysfs", path.removeprefix("/sys/devices/"))
+    line("hwclock -r", guest.check("hwclock -r --utc").strip())
+    guest.check(f"hwclock --set --utc --date '{NEW_TIME}'")
+    line("hwclock --set", NEW_TIME)
+    read_back = guest.check("hwclock -r --utc").strip()
+    line("hwclock -r", read_back)
+    if not read_back.startswith(NEW_TIME[:-1]):
+        raise say.Error(f"the clock was set to {NEW_TIME} but reads {read_back}")
+
+
+def show_bus(guest):
+    """The I2C bus behind the adapter, with the usual tools."""
+    title("The I2C bus")
+    line("i2cdetect -y 0", "")
+    block(guest.check("i2cdetect -y 0"))
+    for register, meaning in ((0, "seconds"), (1, "minutes"), (6, "year")):
+        value = guest.check(f"i2cget -y 0 {RTC_ADDRESS} {register}").strip()
+        line(f"i2cget -y 0 {RTC_ADDRESS} {register}", f"{value}  ({meaning}, BCD)")
+
+
+def show_cost(at_boot, at_end):
+    """How many traps and messages that took, by virtio-msgd's count."""
+    title("What it took")
+    line("traps", f"{at_boot['traps']['total']} until the device was ready, "
+         f"{at_end['traps']['total']} altogether")
+    for way in ("read", "write"):
+        registers = at_end["traps"][way]
+        line(f"  {way}", ", ".join(f"{name} {count}" for name, count in registers.items()))
+    line("requests", f"{sum(at_boot['requests'].values())} until the device was ready, "
+         f"{sum(at_end['requests'].values())} altogether")
+    names = list(at_end["requests"].items())
+    for start in range(0, len(names), 3):
+        line("", ", ".join(f"{name} {count}" for name, count in names[start:start + 3]))
+    line("kicks, interrupts", f"{at_end['kicks']}, {at_end['interrupts']}")
+
+
+def i2c(base):
+    """The demo: an I2C clock."""
+    windows = ["device=i2c"]
+    say.step("getting virtio-msgd and the guest kernel ready")
+    with prepared(Bed("demo", windows, base)) as bed:
+        guest = bed.guest
+        release = guest.check("uname -r").strip()
+        say.note(f"Linux {release} is up (User Mode Linux, console: {guest.console_file})")
+        at_boot = bed.msgd.counters()
+        show_device(guest)
+        show_clock(guest)
+        show_bus(guest)
+        show_cost(at_boot, bed.msgd.counters())
+        guest.halt()
+
+
+def prepared(bed):
+    """Says what is started; the Bed itself."""
+    for number, options in enumerate(bed.msgd.windows):
+        say.step(f"starting virtio-msgd: window {number}, {options}")
+    say.step("booting the guest")
+    return bed
+
+
+def shell(base):
+    """Leave the user in a shell in the guest."""
+    bed = prepared(Bed("shell", ["device=i2c", "device=rng"], base))
+    with bed.msgd:
+        print(SHELL_HELP)
+        return bed.guest.shell()
+
+
+SHELL_HELP = """
+  You get a shell in the guest; `poweroff -f` or Ctrl-D ends it. Try:
+
+    echo ds1338 0x68 > /sys/bus/i2c/devices/i2c-0/new_device
+    hwclock -r
+    i2cdetect -y 0
+    head -c 16 /dev/hwrng | hexdump -C
+    dmesg | grep virtio
+"""
+
+
+def main(args):
+    """The command."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
+    parser.add_argument("--shell", action="store_true", help="leave me in a shell in the guest")
+    options = parser.parse_args(args)
+    started = time.monotonic()
+    if options.shell:
+        return shell(options.base)
+    i2c(options.base)
+    print(f"\ndone in {time.monotonic() - started:.0f} s; "
+          "`make shell` leaves you in a shell in this guest")
+    return 0
