@@ -8,13 +8,15 @@ from scripts import say
 
 # command: (module, function, what `make help` says)
 COMMANDS = {
-    "tree": ("scripts.commands", "tree", "lay the series on a base kernel, print where"),
-    "series": ("scripts.commands", "series", "write the patches to out/series/"),
-    "kernel": ("scripts.commands", "kernel", "build a kernel with the options on"),
+    "tree": ("scripts.commands", "tree_command", "lay the series on a base kernel, print where"),
+    "series": ("scripts.commands", "series_command", "write the patches to out/series/"),
+    "kernel": ("scripts.commands", "kernel_command", "build a kernel with the options on"),
     "check": ("scripts.check", "main", "check all kernel code and each patch, on both bases"),
     "kunit": ("scripts.kunit", "main", "run the KUnit tests"),
     "test": ("scripts.test", "main", "run every test there is"),
     "demo": ("testbed.demo", "main", "boot a guest that reads a clock over virtio-msg"),
+    "xen": ("testbed.xen.demo", "main", "the same with Xen: a guest, Dom0, in QEMU"),
+    "test-xen": ("testbed.xen.test", "main", "run the tests on a machine with Xen"),
     "bench": ("bench.run", "main", "measure the transports side by side"),
 }
 

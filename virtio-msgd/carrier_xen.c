@@ -151,6 +151,8 @@ static void interrupt(struct carrier *carrier, unsigned int w)
 	struct xen_guest *guest = dev->guest;
 
 	(void)w;
+	if (dev->leaving)
+		return;
 	/* Refused only for a guest that is dying. */
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 1);
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 0);
@@ -162,6 +164,7 @@ static void free_device(struct xen_device *dev)
 
 	for (at = &dev->guest->devices; *at != dev; at = &(*at)->next)
 		;
+	dev->leaving = true;
 	carrier_release(&dev->carrier);
 	xen_eventfds_release(dev);
 	*at = dev->next;

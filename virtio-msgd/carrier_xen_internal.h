@@ -64,6 +64,7 @@ struct xen_eventfd {
  * @irqfds: assigned
  * @use_ioeventfd: the rule did not forbid them
  * @use_irqfd: likewise
+ * @leaving: this process lets go of it: that is no news for the driver
  * @page: what the driver wrote to Page
  * @page_low: the low half, if it comes in halves
  * @saved: what xenstore has of its state
@@ -83,6 +84,7 @@ struct xen_device {
 	struct xen_eventfd *irqfds;
 	bool use_ioeventfd;
 	bool use_irqfd;
+	bool leaving;
 	uint64_t page;
 	uint32_t page_low;
 	char *saved;

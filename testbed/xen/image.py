@@ -8,11 +8,10 @@ from testbed.xen import packages
 
 HERE = Path(__file__).resolve().parent
 # What Dom0 does not need of its packages
-LEFT_OUT = ("usr/share/", "usr/include/", "usr/lib/python3", "usr/lib/xen-common", "usr/lib/debug",
-            f"usr/lib/xen-{packages.XEN}/lib/python", f"usr/lib/xen-{packages.XEN}/boot",
-            "usr/lib/systemd", "usr/lib/aarch64-linux-gnu/gconv", "usr/lib/aarch64-linux-gnu/pkgconfig",
-            "usr/sbin/xl", "usr/sbin/xen", "usr/bin/xen", "etc/default", "etc/init.d",
-            "usr/lib/libxl", "var/")
+LEFT_OUT = ("usr/share/", "usr/include/", "usr/sbin/", "usr/lib/python3", "usr/lib/systemd",
+            "usr/lib/xen-common/", f"usr/lib/xen-{packages.XEN}/lib/python",
+            f"usr/lib/xen-{packages.XEN}/bin/oxenstored", "usr/lib/aarch64-linux-gnu/gconv",
+            "etc/default", "etc/init.d", "var/")
 MOTD = """
 This is Dom0. Programs: xl, xenstore-ls, virtio-msgd, vhost-device-i2c.
 Try:  i2cdetect -l                        (the bus with the DS1338)

@@ -39,7 +39,7 @@ def build():
             cross = directory.with_suffix(".cross")
             cross.write_text(CROSS.format(root=root))
             say.run(["meson", "setup", f"--cross-file={cross}", "--buildtype=debugoptimized",
-                     "-Dxen=enabled", directory, SOURCE], "xen-msgd-setup",
+                     "-Dxen=enabled", "-Dtests=disabled", directory, SOURCE], "xen-msgd-setup",
                     "configuring virtio-msgd")
         say.run(["ninja", "-C", directory, "virtio-msgd"], "xen-msgd-build",
                 "building virtio-msgd")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make xen: a Xen guest reads and sets a clock in Dom0 over virtio-msg.
+
+    make xen                boot Xen, Dom0 and a guest in QEMU, show, power off
+    make xen PROMPT=1       boot Xen and Dom0 and leave you at Dom0's prompt
+"""
+
+import argparse
+import re
+import subprocess
+
+from scripts import say
+from testbed.xen import machine
+from testbed.xen.chain import Chain
+from testbed.xen.guest import Guest
+from testbed.xen.service import Service
+
+NEW_TIME = "2031-02-03 04:05:06"
+RTC_ADDRESS = "0x68"
+BOOT_LINES = re.compile(r"Booting Linux|Linux version|Xen.*support|virtio|rtc|guest: up")
+
+
+def title(text):
+    """A line above a part of the output."""
+    print(f"\n{text}")
+
+
+def line(name, value):
+    """One aligned line of a part."""
+    print(f"  {name:<24} {value}", flush=True)
+
+
+def block(text):
+    """A program's output, as it is."""
+    for each in text.rstrip("\n").splitlines():
+        print(f"    {each}")
+
+
+def show_host(dom0):
+    """What runs below the guest."""
+    title("The host")
+    info = dict(each.split(":", 1) for each in dom0.run("xl info").splitlines() if ":" in each)
+    info = {key.strip(): value.strip() for key, value in info.items()}
+    line("hypervisor", f"Xen {info['xen_version']}")
+    line("Dom0", f"Linux {info['release']}, {info['machine']}, {info['nr_cpus']} CPU")
+
+
+def show_boot(guest):
+    """The lines of the guest's boot that matter here."""
+    title("The guest's boot")
+    block("\n".join(each for each in guest.log().splitlines() if BOOT_LINES.search(each)))
+
+
+def show_device(guest):
+    """Which device the guest found, on what."""
+    title("The device")
+    path = "/sys/bus/virtio/devices/virtio0"
+    bus = guest.run(f"basename $(readlink -f {path}/..)").strip()
+    driver = guest.run(f"basename $(readlink {path}/driver)").strip()
+    transport = guest.run(f"basename $(readlink {path}/../driver)").strip()
+    line("virtio0", f"driver {driver}")
+    line("its bus", f"{bus}, driver {transport}")
+    line("grants", "yes" if guest.run(f"ls {path}/../of_node/iommus 2>/dev/null || true").strip()
+         else "no")
+
+
+def show_clock(guest):
+    """The real-time clock as /dev/rtc0: read, set, read back."""
+    title("The clock, in the guest")
+    guest.run(f"echo ds1338 {RTC_ADDRESS} >/sys/bus/i2c/devices/i2c-0/new_device")
+    guest.wait("test -e /dev/rtc0", 10, "/dev/rtc0")
+    adapter = guest.run("cat /sys/bus/i2c/devices/i2c-0/name").strip()
+    chip = guest.run("cat /sys/class/rtc/rtc0/device/name").strip()
+    line("/dev/rtc0", f"{chip} on {adapter}")
+    line("hwclock -r", guest.run("hwclock -ru").strip())
+    guest.run(f"date -us '{NEW_TIME}' >/dev/null && hwclock -wu")
+    line("hwclock -w", NEW_TIME)
+    read_back = guest.run("hwclock -ru").strip()
+    line("hwclock -r", read_back)
+    if "2031" not in read_back or "04:05:" not in read_back:
+        raise say.Error(f"the clock was set to {NEW_TIME} but reads {read_back}")
+
+
+def show_cost(counters):
+    """What it took, by virtio-msgd's count."""
+    title("What it took")
+    line("traps", counters["traps"]["total"])
+    for way in ("read", "write"):
+        line(f"  {way}", ", ".join(f"{name} {count}"
+                                   for name, count in counters["traps"][way].items()))
+    line("requests", sum(counters["requests"].values()))
+    line("kicks, interrupts", f"{counters['kicks']}, {counters['interrupts']}")
+    line("grants mapped", counters["grants"])
+
+
+def built_in(chain):
+    """The chain with virtio-msgd's own I2C bus and clock."""
+    say.step("booting Xen and Dom0")
+    with chain.boot() as dom0:
+        say.note(f"console: {dom0.log}")
+        show_host(dom0)
+        say.step("starting virtio-msgd in Dom0, with its built-in I2C device")
+        with Service(dom0) as service:
+            say.step("xl create domu.conf")
+            guest = Guest(dom0).start()
+            show_boot(guest)
+            show_device(guest)
+            show_clock(guest)
+            show_cost(service.counters())
+            guest.destroy()
+
+
+def prompt(chain):
+    """Leave the user at Dom0's prompt."""
+    say.step("booting Xen and Dom0 (leave with `poweroff -f`, or Ctrl-a x)")
+    return subprocess.call(machine.qemu(chain.hypervisor, chain.kernel, chain.initrd))
+
+
+def main(args):
+    """The command."""
+    parser = argparse.ArgumentParser(prog="make xen", description=__doc__.splitlines()[0])
+    parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
+    parser.add_argument("--prompt", action="store_true", help="leave me at Dom0's prompt")
+    options = parser.parse_args(args)
+    chain = Chain(options.base)
+    if options.prompt:
+        return prompt(chain)
+    return built_in(chain)

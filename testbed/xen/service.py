@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""virtio-msgd as a process in Dom0."""
+
+import json
+
+CONTROL = "/run/virtio-msgd/control"
+LOG = "/var/log/virtio-msgd.log"
+# The rule for the built-in devices
+BUILT_IN = ("type=device22,device=i2c", "type=device4,device=rng")
+
+
+class Service:
+    """virtio-msgd with RULES, each what --xen takes; use with `with`."""
+
+    def __init__(self, machine, rules=BUILT_IN, log=LOG):
+        self.machine = machine
+        self.rules = rules
+        self.log_file = log
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        """Start it; returns when it answers."""
+        options = " ".join(f"--xen '{rule}'" for rule in self.rules)
+        self.machine.run(f"rm -f {CONTROL}; virtio-msgd {options} --listen {CONTROL} "
+                         f">>{self.log_file} 2>&1 & echo $! >/run/virtio-msgd/pid")
+        self.machine.wait(f"virtio-msgd --control {CONTROL} list", 10, "the start of virtio-msgd")
+
+    def stop(self, signal="TERM"):
+        """End it, with SIGTERM or another signal, and wait for its end."""
+        self.machine.run(f"kill -{signal} $(cat /run/virtio-msgd/pid); "
+                         "while kill -0 $(cat /run/virtio-msgd/pid) 2>/dev/null; do "
+                         "usleep 20000; done")
+
+    def control(self, *words):
+        """The answer to a command on its control socket."""
+        return json.loads(self.machine.run(
+            f"virtio-msgd --control {CONTROL} {' '.join(words)}"))
+
+    def carriers(self):
+        """{carrier's name: its windows}."""
+        return {each["name"]: each["windows"] for each in self.control("list")["carriers"]}
+
+    def counters(self, guest="domu", index=0):
+        """What one device of a guest took."""
+        name = f"xen:{guest}/{index}"
+        [carrier] = [each for each in self.control("counters")["carriers"]
+                     if each["name"] == name]
+        return carrier["windows"][0]
+
+    def log(self):
+        """What it has said."""
+        return self.machine.run(f"cat {self.log_file}")
