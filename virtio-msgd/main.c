@@ -122,9 +122,8 @@ static void close_all(void)
 
 static int serve(const struct config *config)
 {
-	struct event *on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
-	struct event *on_int = evsignal_new(loop, SIGINT, on_signal, loop);
 	struct control *control = NULL;
+	struct event *on_term, *on_int;
 	struct errmsg err;
 
 	if (config->listen) {
@@ -132,6 +131,8 @@ static int serve(const struct config *config)
 		if (!control)
 			return fail(&err);
 	}
+	on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
+	on_int = evsignal_new(loop, SIGINT, on_signal, loop);
 	event_add(on_term, NULL);
 	event_add(on_int, NULL);
 	event_base_dispatch(loop);
