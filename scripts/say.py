@@ -13,7 +13,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 LOGS = REPO / "out" / "log"
-SECONDS_BETWEEN_LINES = 5
+SECONDS_BETWEEN_LINES = 10
 LAST_LINES = 15
 
 

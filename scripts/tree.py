@@ -198,6 +198,12 @@ def find(base):
                     f"BASE= is one of {', '.join(bases())}; KERNEL= is a directory")
 
 
+def commits(base):
+    """(Base, top commit) of the series committed on BASE; no work tree is touched."""
+    found = find(base)
+    return found, series.commit(found.path, found.commit, found.kind)
+
+
 def lay(base="mainline"):
     """The path of the tree of BASE with the current series on it."""
     found = find(base)

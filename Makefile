@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make help lists the commands. The work is done by the Python packages scripts,
+# testbed and bench; what they need from Debian they install themselves.
+
+BASE ?= mainline
+# A kernel tree of your own takes the place of a base.
+base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
+run := python3 -m scripts
+
+.PHONY: help demo shell test check kunit tree series kernel bench clean python
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo      boot a guest that reads and sets a clock over virtio-msg'
+	@echo 'make shell     boot the same guest and leave me in a shell in it'
+	@echo 'make test      run every test there is (installs what is missing)'
+	@echo 'make kunit     run the KUnit tests of the drivers'
+	@echo 'make check     check all kernel code and each patch of the series'
+	@echo 'make series    write the patches and a cover letter to out/series/'
+	@echo 'make tree      lay the series on a kernel and say where that tree is'
+	@echo 'make kernel    build a kernel with virtio-msg (ARCH=, CONFIG=file of options)'
+	@echo 'make bench     measure virtio-mmio and virtio-msg side by side'
+	@echo 'make clean     remove out/ (downloads and builds are in the cache, see below)'
+	@echo
+	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
+	@echo 'KERNEL=dir     a kernel tree of your own instead; it is read, never changed'
+	@echo 'ARGS=...       more arguments for the command; ARGS=--help shows what it takes'
+	@echo 'Downloads and builds are kept in $$VIRTIO_MSG_CACHE or ~/.cache/virtio-msg.'
+
+demo: python
+	@$(run) demo --base=$(base) $(ARGS)
+
+shell: python
+	@$(run) demo --shell --base=$(base) $(ARGS)
+
+test: python
+	@$(run) test $(ARGS)
+
+check: python
+	@$(run) check $(ARGS)
+
+kunit: python
+	@$(run) kunit $(ARGS)
+
+tree: python
+	@$(run) tree --base=$(base) $(ARGS)
+
+# Both bases unless one is asked for
+series: python
+	@$(run) series $(if $(KERNEL)$(filter command line environment,$(origin BASE)),--base=$(base)) $(ARGS)
+
+kernel: python
+	@$(run) kernel --base=$(base) $(if $(ARCH),--arch=$(ARCH)) $(if $(CONFIG),--config=$(CONFIG)) $(ARGS)
+
+bench: python
+	@$(run) bench $(ARGS)
+
+clean:
+	rm -rf out
+
+# A minimal Debian has no Python.
+python:
+	@command -v python3 >/dev/null || { \
+		echo '* installing Debian packages: python3'; \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 >/dev/null; \
+	}

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make test: every test there is, and one line that says how many passed.
+
+STAGES is the one list of them. Each stage runs whatever came of those before it; one
+that cannot run is a failure.
+"""
+
+import json
+import shutil
+import unittest
+
+from scripts import cache, check, debian, kunit, say
+from scripts.results import Results
+
+
+class Reporter(unittest.TestResult):
+    """Hands each unittest's result on to the common count."""
+
+    def __init__(self, results):
+        super().__init__()
+        self.results = results
+
+    def addSuccess(self, test):
+        self.results.ok(test.id())
+
+    def addFailure(self, test, err):
+        self.results.fail(test.id(), self._exc_info_to_string(err, test))
+
+    addError = addFailure
+
+    def addSubTest(self, test, subtest, err):
+        if err:
+            self.results.fail(subtest.id(), self._exc_info_to_string(err, test))
+
+    def addSkip(self, test, reason):
+        self.results.skip(test.id(), reason)
+
+    def addExpectedFailure(self, test, err):
+        self.results.ok(test.id())
+
+    def addUnexpectedSuccess(self, test):
+        self.results.fail(test.id(), "marked as an expected failure, but it passed")
+
+
+def python_tests(results, directory):
+    """The unittests below DIRECTORY."""
+    loader = unittest.TestLoader()
+    suite = loader.discover(str(say.REPO / directory), top_level_dir=str(say.REPO))
+    suite.run(Reporter(results))
+
+
+def msgd_tests(results):
+    """virtio-msgd's own unit tests, by meson, with the address sanitizer."""
+    from testbed import msgd  # pylint: disable=import-outside-toplevel
+    debian.install(msgd.PACKAGES)
+    directory = cache.directory("build") / "virtio-msgd-test"
+    with cache.lock("build-virtio-msgd-test"):
+        if not (directory / "build.ninja").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            say.run(["meson", "setup", directory, say.REPO / "virtio-msgd",
+                     "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+                    "meson-setup-test", "meson setup of virtio-msgd")
+        log = directory / "meson-logs" / "testlog.json"
+        log.unlink(missing_ok=True)
+        status = say.run(["meson", "test", "-C", directory, "--print-errorlogs"], "meson-test",
+                         check=False)
+        if not log.exists():
+            raise say.Error(f"virtio-msgd's tests did not build or run:\n"
+                            f"{say.last_lines(say.log_file('meson-test'))}",
+                            f"log: {say.log_file('meson-test')}")
+        found = [json.loads(line) for line in log.read_text().splitlines()]
+    count_meson(results, found)
+    if status and not any(each["result"] != "OK" for each in found):
+        results.fail("meson test", f"exit status {status}, see {say.log_file('meson-test')}")
+
+
+def count_meson(results, found):
+    """Add meson's records of tests to RESULTS."""
+    for each in found:
+        if each["result"] == "OK":
+            results.ok(f"virtio-msgd: {each['name']}")
+        elif each["result"] == "SKIP":
+            results.skip(f"virtio-msgd: {each['name']}", "by the test itself")
+        else:
+            results.fail(f"virtio-msgd: {each['name']}", each.get("stdout", "")[-3000:]
+                         + each.get("stderr", "")[-3000:])
+
+
+STAGES = (
+    ("unit tests of scripts/", python_tests, "scripts/tests"),
+    ("unit tests of testbed/", python_tests, "testbed/tests"),
+    ("unit tests of virtio-msgd", msgd_tests),
+    *((title, kunit.run, base, configs) for title, base, configs in kunit.RUNS),
+    ("end-to-end tests in a UML guest", python_tests, "testbed/e2e"),
+    ("make check", check.run),
+)
+
+
+def main(args):
+    """The command: all stages, or those whose title contains an argument."""
+    results = Results()
+    for title, function, *rest in STAGES:
+        if not args or any(word in title for word in args):
+            results.stage(title, function, *rest)
+    return results.finish()
