@@ -150,6 +150,11 @@ class Guest:
         self.begin("poweroff -f")
         return self.wait(HALT_SECONDS)
 
+    def reboot(self):
+        """Restart the guest's kernel; returns when the new one takes commands."""
+        self.begin("reboot -f")
+        self._expect("ready", BOOT_SECONDS, "restart")
+
     def wait(self, timeout):
         """Wait for the guest's process to end by itself; returns its exit status."""
         try:

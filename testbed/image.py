@@ -19,6 +19,9 @@ INIT = HERE / "guest" / "init"
 # Debian package: the programs of it that the guest gets
 PROGRAMS = {
     "busybox-static": ["/bin/busybox"],
+    # Its own shell would prefer busybox's hwclock and others to the real ones
+    "dash": ["/bin/sh"],
+    "bash": ["/bin/bash"],
     "i2c-tools": ["/usr/sbin/i2cdetect", "/usr/sbin/i2cget", "/usr/sbin/i2cset",
                   "/usr/sbin/i2ctransfer"],
     "util-linux": ["/sbin/hwclock"],
@@ -106,7 +109,8 @@ class Image:
         for path in self.paths():
             for file in [path, *libraries(path)]:
                 archive.file(file, Path(file).read_bytes(), 0o755)
+        real = {os.path.basename(path) for path in self.paths()}
         for name in busybox_links():
-            if f"/{name}" not in self.paths():
+            if os.path.basename(name) not in real:
                 archive.link(name, "/bin/busybox")
         return archive
