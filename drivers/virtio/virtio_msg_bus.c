@@ -495,12 +495,12 @@ int virtio_msg_register_bus(struct virtio_msg_bus *bus)
 	if (bus->revision != VIRTIO_MSG_REVISION_1) {
 		dev_err(bus->parent, "virtio-msg revision %u is not supported, only %u is\n",
 			bus->revision, VIRTIO_MSG_REVISION_1);
-		return -EINVAL;
+		return -ENXIO;
 	}
 	if (bus->msg_size < VIRTIO_MSG_SIZE_MIN) {
 		dev_err(bus->parent, "virtio-msg message size %u is below the minimum of %u\n",
 			bus->msg_size, VIRTIO_MSG_SIZE_MIN);
-		return -EINVAL;
+		return -ENXIO;
 	}
 	mutex_init(&bus->lock);
 	xa_init(&bus->devices);
