@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "builtin.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "loop.h"
 
@@ -81,20 +83,49 @@ static int reset(struct device *dev)
 	return 0;
 }
 
+static int config_read(struct device *dev, uint32_t offset, void *buf, uint32_t len)
+{
+	const uint8_t *config = to_builtin(dev)->config;
+
+	if (!config)
+		return -EINVAL;
+	memcpy(buf, config + offset, len);
+	return 0;
+}
+
+static int config_write(struct device *dev, uint32_t offset, const void *buf, uint32_t len)
+{
+	struct builtin *b = to_builtin(dev);
+
+	return b->config_write ? b->config_write(b, offset, buf, len) : -EPERM;
+}
+
+static int set(struct device *dev, struct params *params, struct errmsg *err)
+{
+	struct builtin *b = to_builtin(dev);
+
+	return b->set ? b->set(b, params, err) : 0;
+}
+
 static void destroy(struct device *dev)
 {
 	struct builtin *b = to_builtin(dev);
 
+	if (b->release)
+		b->release(b);
 	event_free(b->again);
 	device_release(dev);
 	free(b);
 }
 
 static const struct device_ops builtin_ops = {
+	.config_read = config_read,
+	.config_write = config_write,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.kick = kick,
 	.reset = reset,
+	.set = set,
 	.destroy = destroy,
 };
 

@@ -20,6 +20,10 @@
  *	keep the program to itself
  * @request: carry out a request, and say how many bytes of it were written
  * @reset: forget what belongs to a sequence of requests; may be NULL
+ * @config: config space, dev.config_size bytes, as the driver reads it; NULL: none
+ * @config_write: as in struct device_ops; may be NULL
+ * @set: as in struct device_ops; may be NULL
+ * @release: free what belongs to the device besides itself; may be NULL
  */
 struct builtin {
 	struct device dev;
@@ -27,6 +31,10 @@ struct builtin {
 	struct event *again;
 	uint32_t (*request)(struct builtin *b, const struct vring_chain *chain);
 	void (*reset)(struct builtin *b);
+	const void *config;
+	int (*config_write)(struct builtin *b, uint32_t offset, const void *buf, uint32_t len);
+	int (*set)(struct builtin *b, struct params *params, struct errmsg *err);
+	void (*release)(struct builtin *b);
 };
 
 /*

@@ -202,6 +202,29 @@ static struct device *find_device(const json_t *request, struct errmsg *err)
 	return win ? win->slot.dev : NULL;
 }
 
+static json_t *do_set(const json_t *request, struct errmsg *err)
+{
+	struct window *win = find_window(request, err);
+	struct params params = { 0 };
+	json_t *result = NULL;
+	int ret = 0;
+
+	if (!win)
+		return NULL;
+	if (!win->dev) {
+		errmsg_set(err, "window %u has no device", win->index);
+		return NULL;
+	}
+	if (!take_params(request, &params, err)) {
+		if (win->dev->ops->set)
+			ret = win->dev->ops->set(win->dev, &params, err);
+		if (!ret && !params_unknown(&params, err))
+			result = window_json(win);
+	}
+	params_free(&params);
+	return result;
+}
+
 static json_t *do_config_change(const json_t *request, struct errmsg *err)
 {
 	struct device *dev = find_device(request, err);
@@ -231,6 +254,7 @@ static const struct command {
 	{ "counters-reset", do_counters_reset },
 	{ "add", do_add },
 	{ "remove", do_remove },
+	{ "set", do_set },
 	{ "config-change", do_config_change },
 	{ "break", do_break },
 };
@@ -241,6 +265,7 @@ const char control_help[] =
 	"  counters-reset              start counting from 0\n"
 	"  add WINDOW device=KIND,...  put a device into an empty window\n"
 	"  remove WINDOW               take a window's device away\n"
+	"  set WINDOW NAME=VALUE,...   change a device's option while it runs (blk: size)\n"
 	"  config-change WINDOW        tell the driver that the config has changed\n"
 	"  break WINDOW                make the device need a reset\n";
 

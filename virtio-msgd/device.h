@@ -25,7 +25,9 @@
 #define DEVICE_QUEUE_MAX_SIZE	32768
 
 struct device;
+struct errmsg;
 struct memory;
+struct params;
 struct slot;
 struct window;
 
@@ -80,6 +82,8 @@ struct device_queue {
  * @attached: the device was given a window (device.win). It calls
  *	device_arrive() as soon as it can serve a driver: at once, or when its
  *	other half is there. NULL: at once
+ * @set: change what the user chose, while the device may be in use: takes what it
+ *	knows from @params, as when it was created. 0, or -1 with @err set
  * @unplugged: the device was taken out of its slot; its queues are stopped
  * @destroy: free the device, which is in no slot any more
  */
@@ -97,6 +101,7 @@ struct device_ops {
 	bool (*shm)(struct device *dev, uint32_t id, uint64_t *addr,
 		    uint64_t *len);
 	void (*attached)(struct device *dev);
+	int (*set)(struct device *dev, struct params *params, struct errmsg *err);
 	void (*unplugged)(struct device *dev);
 	void (*destroy)(struct device *dev);
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const struct device_kind *const kinds[] = {
+	&device_blk,
 	&device_i2c,
 	&device_rng,
 	&device_vhost_user,

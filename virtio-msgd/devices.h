@@ -19,6 +19,7 @@ struct device_kind {
 	struct device *(*create)(struct params *params, struct errmsg *err);
 };
 
+extern const struct device_kind device_blk;
 extern const struct device_kind device_i2c;
 extern const struct device_kind device_rng;
 /* device=vhost-user,type=TYPE,socket=PATH, or device=TYPE,socket=PATH */

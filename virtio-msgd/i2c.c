@@ -29,35 +29,10 @@ struct i2c {
 	bool failing;
 };
 
-/* Copy from or to the segments of a chain, @skip bytes into them */
-static void gather(const struct iovec *seg, unsigned int num, size_t skip,
-		   uint8_t *buf, size_t len, bool to_guest)
-{
-	for (; num && len; seg++, num--) {
-		size_t n = seg->iov_len;
-
-		if (skip >= n) {
-			skip -= n;
-			continue;
-		}
-		n -= skip;
-		if (n > len)
-			n = len;
-		if (to_guest)
-			memcpy((uint8_t *)seg->iov_base + skip, buf, n);
-		else
-			memcpy(buf, (uint8_t *)seg->iov_base + skip, n);
-		skip = 0;
-		buf += n;
-		len -= n;
-	}
-}
-
 /* One message on the bus: false if nobody acknowledged it */
 static bool transfer(struct i2c *i2c, const struct vring_chain *chain,
 		     const struct virtio_i2c_out_hdr *hdr)
 {
-	const struct iovec *in = chain->seg + chain->num_out;
 	size_t out_len = vring_out_len(chain) - sizeof(*hdr);
 	size_t in_len = vring_in_len(chain) - sizeof(struct virtio_i2c_in_hdr);
 	bool read = le32toh(hdr->flags) & VIRTIO_I2C_FLAGS_M_RD;
@@ -71,9 +46,9 @@ static bool transfer(struct i2c *i2c, const struct vring_chain *chain,
 
 	if (read) {
 		ds1338_read(&i2c->rtc, data, in_len);
-		gather(in, chain->num_in, 0, data, in_len, true);
+		vring_write(chain, 0, data, in_len);
 	} else {
-		gather(chain->seg, chain->num_out, sizeof(*hdr), data, out_len, false);
+		vring_read(chain, sizeof(*hdr), data, out_len);
 		ds1338_write(&i2c->rtc, data, out_len);
 	}
 	return true;
@@ -90,13 +65,12 @@ static uint32_t i2c_request(struct builtin *b, const struct vring_chain *chain)
 	/* Without room for the status there is nobody to tell */
 	if (vring_out_len(chain) < sizeof(hdr) || in_len < sizeof(status))
 		return 0;
-	gather(chain->seg, chain->num_out, 0, (uint8_t *)&hdr, sizeof(hdr), false);
+	vring_read(chain, 0, &hdr, sizeof(hdr));
 
 	ok = !i2c->failing && transfer(i2c, chain, &hdr);
 	i2c->failing = !ok && le32toh(hdr.flags) & VIRTIO_I2C_FLAGS_FAIL_NEXT;
 	status.status = ok ? VIRTIO_I2C_MSG_OK : VIRTIO_I2C_MSG_ERR;
-	gather(chain->seg + chain->num_out, chain->num_in, in_len - sizeof(status),
-	       &status.status, sizeof(status), true);
+	vring_write(chain, in_len - sizeof(status), &status, sizeof(status));
 	return in_len;
 }
 

@@ -34,6 +34,7 @@ static const char usage[] =
 	"      --window PARAM,...    a window, 0x200 bytes, with a device, or empty:\n"
 	"          device=i2c          I2C adapter; clock=ds1338|none: what is on its bus\n"
 	"          device=rng          random numbers\n"
+	"          device=blk          a disk in memory; size=N bytes, read-only=on|off\n"
 	"          indirect=, event-idx=, ring-reset= (on); packed=, in-order=,\n"
 	"          notification-data= (off)\n"
 	"                              ring features of built-in devices\n"

@@ -504,3 +504,41 @@ size_t vring_out_len(const struct vring_chain *chain)
 {
 	return total(chain->seg, chain->num_out);
 }
+
+/* The part of @seg that is left after *@skip bytes, at most @len; 0: all of it is skipped */
+static size_t skip_segment(const struct iovec *seg, size_t *skip, size_t len, uint8_t **at)
+{
+	size_t here = *skip < seg->iov_len ? *skip : seg->iov_len;
+	size_t left = seg->iov_len - here;
+
+	*skip -= here;
+	*at = (uint8_t *)seg->iov_base + here;
+	return left < len ? left : len;
+}
+
+void vring_read(const struct vring_chain *chain, size_t skip, void *buf, size_t len)
+{
+	const struct iovec *seg = chain->seg;
+	uint8_t *to = buf, *from;
+	unsigned int i;
+	size_t n;
+
+	for (i = 0; i < chain->num_out && len; i++, to += n, len -= n) {
+		n = skip_segment(&seg[i], &skip, len, &from);
+		memcpy(to, from, n);
+	}
+}
+
+void vring_write(const struct vring_chain *chain, size_t skip, const void *buf, size_t len)
+{
+	const struct iovec *seg = chain->seg + chain->num_out;
+	const uint8_t *from = buf;
+	unsigned int i;
+	uint8_t *to;
+	size_t n;
+
+	for (i = 0; i < chain->num_in && len; i++, from += n, len -= n) {
+		n = skip_segment(&seg[i], &skip, len, &to);
+		memcpy(to, from, n);
+	}
+}

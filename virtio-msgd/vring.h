@@ -113,4 +113,11 @@ bool vring_interrupt(struct virtq *vr);
 size_t vring_in_len(const struct vring_chain *chain);
 size_t vring_out_len(const struct vring_chain *chain);
 
+/*
+ * Copy @len bytes from what the device may read, or to what it may write,
+ * beginning @skip bytes into it. The caller has compared with the lengths above.
+ */
+void vring_read(const struct vring_chain *chain, size_t skip, void *buf, size_t len);
+void vring_write(const struct vring_chain *chain, size_t skip, const void *buf, size_t len);
+
 #endif
