@@ -1,0 +1,735 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The vhost-user frontend against a backend that does what it is told. */
+#include "guest.h"
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices.h"
+#include "fake_backend.h"
+#include "vhost_user_conn.h"
+
+#define BIT(n)		(1ULL << (n))
+#define P(name)		(1ULL << VU_PROTOCOL_F_##name)
+#define ALL_PROTOCOL	(P(MQ) | P(REPLY_ACK) | P(BACKEND_REQ) | P(CONFIG) | \
+			 P(INFLIGHT_SHMFD) | P(CONFIGURE_MEM_SLOTS) | P(STATUS))
+#define SECOND		1000
+#define MAX_SECONDS	4
+
+static struct backend b;
+static struct guest *g;
+
+static struct device *create(const char *options)
+{
+	struct params params = { 0 };
+	struct device *dev;
+	char text[160];
+	struct errmsg err;
+
+	snprintf(text, sizeof(text), "%s,socket=%s", options, b.path);
+	assert_int_equal(params_parse(&params, text, NULL, &err), 0);
+	assert_int_equal(devices_create(&params, &dev, &err), 0);
+	assert_int_equal(params_unknown(&params, &err), 0);
+	params_free(&params);
+	return dev;
+}
+
+static int setup(void **state)
+{
+	loop_setup(state);
+	backend_init(&b);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	if (g)
+		guest_free(g);
+	g = NULL;
+	if (b.listener)
+		backend_stop(&b);
+	return loop_teardown(state);
+}
+
+static bool present(void)
+{
+	return g->win->slot.dev;
+}
+
+static bool absent(void)
+{
+	return !g->win->slot.dev;
+}
+
+static bool needs_reset(void)
+{
+	return g->win->slot.status & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+static bool interrupted(void)
+{
+	return g->interrupts;
+}
+
+/* Run the loop until something is so */
+static bool comes(bool (*so)(void), unsigned int ms)
+{
+	uint64_t end = vu_now_ms() + ms;
+
+	while (!so() && vu_now_ms() < end) {
+		loop_run();
+		usleep(1000);
+	}
+	return so();
+}
+
+static void run_for(unsigned int ms)
+{
+	uint64_t end = vu_now_ms() + ms;
+
+	while (vu_now_ms() < end) {
+		loop_run();
+		usleep(1000);
+	}
+}
+
+/* A guest, and a device whose backend is there */
+static void plug(const char *options)
+{
+	backend_start(&b);
+	g = guest_new(NULL, create(options));
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+}
+
+static void drive(uint64_t features, unsigned int queues)
+{
+	unsigned int q;
+
+	guest_negotiate(g, VERSION_1 | features);
+	for (q = 0; q < queues; q++)
+		assert_true(guest_enable_queue(g, q, 16));
+	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
+	g->interrupts = 0;
+}
+
+static uint64_t offered(void)
+{
+	struct reply r = guest_call(g, VIRTIO_MSG_GET_DEVICE_FEATURES, 0, 2);
+
+	assert_true(r.there);
+	return le32toh(r.words[4]) | (uint64_t)le32toh(r.words[5]) << 32;
+}
+
+static uint32_t generation(void)
+{
+	return g->win->slot.generation;
+}
+
+static uint8_t config_byte(uint32_t offset)
+{
+	struct reply r = guest_call(g, VIRTIO_MSG_GET_CONFIG, offset, 1);
+
+	assert_true(r.there);
+	return r.config.data[0];
+}
+
+static void queue_works(unsigned int q)
+{
+	backend_signalled(b.queues[q].kick);
+	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, q);
+	assert_true(backend_signalled(b.queues[q].kick));
+	assert_false(backend_signalled(b.queues[q].kick));
+	g->interrupts = 0;
+	backend_signal(b.queues[q].call);
+	assert_true(comes(interrupted, SECOND));
+}
+
+/* What a driver does with a backend that offers everything */
+static void everything(void **state)
+{
+	struct backend_queue *queue = &b.queues[1];
+	uint64_t ring;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.features |= BIT(9) | 1ULL << VIRTIO_F_ACCESS_PLATFORM | 1ULL << 38;
+	b.config_size = 60;
+	plug("device=blk,queues=3");
+	assert_int_equal(g->win->slot.dev->id, VIRTIO_ID_BLOCK);
+	assert_int_equal(g->win->slot.dev->num_queues, 3);
+	assert_int_equal(g->win->slot.dev->config_size, 60);
+	assert_true(g->win->slot.dev->config_reported);
+	assert_int_equal(offered(), VERSION_1 | BIT(9) | 1ULL << VIRTIO_F_RING_RESET);
+	assert_int_equal(b.accepted_protocol, ALL_PROTOCOL);
+
+	drive(BIT(9), 3);
+	assert_int_equal(b.accepted, VERSION_1 | BIT(9) | 1ULL << VHOST_USER_F_PROTOCOL_FEATURES);
+	assert_int_equal(b.status, STATUS_OK);
+	assert_int_equal(b.num_regions, 1);
+	assert_int_equal(b.regions[0].guest_addr, GUEST_BASE);
+	assert_int_equal(b.regions[0].size, GUEST_SIZE);
+	assert_true(b.inflight >= 0);
+
+	ring = (uintptr_t)guest_ptr(g, GUEST_RING);
+	assert_int_equal(queue->num, 16);
+	assert_int_equal(queue->base, 0);
+	assert_int_equal(queue->addr.desc_user_addr, ring);
+	assert_int_equal(queue->addr.desc_user_addr - b.regions[0].user_addr,
+			 GUEST_RING - GUEST_BASE);
+	assert_true(queue->enabled);
+	queue_works(0);
+	queue_works(1);
+	queue_works(2);
+
+	assert_int_equal(guest_set_status(g, 0), 0);
+	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 3);
+	assert_int_equal(b.status, 0);
+	assert_int_equal(b.num_regions, 0);
+	drive(0, 3);
+	queue_works(1);
+	assert_int_equal(b.connections, 1);
+}
+
+/* Without any protocol feature, not even the bit that says there are some */
+static void nothing_but_basics(void **state)
+{
+	(void)state;
+	b.features = VERSION_1;
+	plug("device=blk,capacity=2048");
+	assert_int_equal(g->win->slot.dev->num_queues, 1);
+	assert_int_equal(config_byte(1), 0x08);
+	drive(0, 1);
+	assert_int_equal(b.accepted, VERSION_1);
+	queue_works(0);
+	assert_int_equal(guest_set_status(g, 0), 0);
+	assert_int_equal(backend_count(&b, VU_GET_PROTOCOL_FEATURES), 0);
+	assert_int_equal(backend_count(&b, VU_SET_VRING_ENABLE), 0);
+	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
+	drive(0, 1);
+	queue_works(0);
+}
+
+static void queue_reset(void **state)
+{
+	(void)state;
+	b.protocol = P(MQ);
+	plug("device=blk,queues=2");
+	drive(1ULL << VIRTIO_F_RING_RESET, 2);
+	backend_forget(&b);
+	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 1).there);
+	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
+	assert_int_equal(b.queues[1].kick, -1);
+	queue_works(0);
+	assert_true(guest_enable_queue(g, 1, 8));
+	assert_int_equal(b.queues[1].num, 8);
+	queue_works(1);
+}
+
+static void packed_ring(void **state)
+{
+	(void)state;
+	b.protocol = P(MQ);
+	b.features |= 1ULL << VIRTIO_F_RING_PACKED;
+	plug("device=rng");
+	drive(1ULL << VIRTIO_F_RING_PACKED, 1);
+	assert_int_equal(b.queues[0].base, 0x80008000);
+}
+
+static void xen_mmap_regions(void **state)
+{
+	(void)state;
+	b.protocol = P(MQ) | P(XEN_MMAP);
+	plug("device=i2c");
+	drive(0, 1);
+	assert_int_equal(b.accepted_protocol, P(MQ) | P(XEN_MMAP));
+	assert_int_equal(b.num_regions, 1);
+	assert_int_equal(b.regions[0].guest_addr, GUEST_BASE);
+	assert_int_equal(b.regions[0].xen_flags, 0);
+}
+
+static void broken_queue_reported(void **state)
+{
+	(void)state;
+	plug("device=rng");
+	drive(0, 1);
+	backend_signal(b.queues[0].err);
+	assert_true(comes(needs_reset, SECOND));
+	assert_int_equal(guest_set_status(g, 0), 0);
+}
+
+/*
+ * Config space
+ */
+
+static void config_change_is_reported(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	b.config[4] = 17;
+	plug("device=blk");
+	drive(0, 1);
+	before = generation();
+	assert_int_equal(config_byte(4), 17);
+	backend_forget(&b);
+	assert_int_equal(config_byte(4), 17);
+	assert_int_equal(backend_count(&b, VU_GET_CONFIG), 0);
+
+	backend_change_config(&b, 4, 18);
+	assert_int_equal(config_byte(4), 17);
+	assert_true(comes(interrupted, SECOND));
+	assert_int_equal(generation(), before + 1);
+	assert_int_equal(config_byte(4), 18);
+	assert_int_equal(backend_count(&b, VU_GET_CONFIG), 1);
+}
+
+static void config_without_reports(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	b.protocol = P(CONFIG);
+	b.config_size = 36;
+	b.config[4] = 17;
+	plug("device=blk");
+	assert_false(g->win->slot.dev->config_reported);
+	drive(0, 1);
+	before = generation();
+	assert_int_equal(config_byte(4), 17);
+	assert_int_equal(generation(), before);
+	pthread_mutex_lock(&b.lock);
+	b.config[5] = 1;
+	pthread_mutex_unlock(&b.lock);
+	assert_int_equal(config_byte(4), 17);
+	assert_int_equal(generation(), before + 1);
+}
+
+static void config_write(void **state)
+{
+	struct reply r;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(0, 1);
+	r = guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 1);
+	assert_true(r.there);
+	assert_int_equal(le32toh(r.config.length), 4);
+	assert_int_equal(b.config[20], 1);
+	assert_int_equal(config_byte(20), 1);
+
+	backend_misbehave(&b, REFUSE, VU_SET_CONFIG);
+	r = guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 2);
+	assert_true(!r.there || !r.config.length);
+	assert_int_equal(b.config[20], 1);
+	assert_int_equal(config_byte(20), 1);
+	assert_false(needs_reset());
+}
+
+static void config_by_options(void **state)
+{
+	static const uint8_t mac[] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
+	struct reply r;
+
+	(void)state;
+	plug("device=net,mac=52:54:00:12:34:56,mtu=1400");
+	assert_int_equal(offered() & 0xffffff, BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_MTU));
+	r = guest_call(g, VIRTIO_MSG_GET_CONFIG, 0, 12);
+	assert_true(r.there);
+	assert_memory_equal(r.config.data, mac, sizeof(mac));
+	assert_int_equal(r.config.data[10] | r.config.data[11] << 8, 1400);
+	assert_true(g->win->slot.dev->config_reported);
+	drive(BIT(VIRTIO_NET_F_MAC), 2);
+	assert_int_equal(b.accepted, VERSION_1 | 1ULL << VHOST_USER_F_PROTOCOL_FEATURES);
+}
+
+static void options_that_are_wrong(void **state)
+{
+	static const char *const wrong[] = {
+		"device=fs", "device=vhost-user,socket=/x", "device=vhost-user,type=x,socket=/x",
+		"device=net,socket=/x,mac=1:2:3", "device=net,socket=/x,mac=53:54:00:12:34:56",
+		"device=fs,socket=/x,tag=", "device=vsock,socket=/x,guest-cid=2",
+		"device=blk,socket=/x,queue-size=100", "device=blk,socket=/x,queues=0",
+		"device=vhost-user,type=any,socket=/x",
+		"device=vhost-user,type=any,id=4,config=abc,socket=/x",
+		"device=rng,socket=/x,queues=2",
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct params params = { 0 };
+		struct device *dev = NULL;
+		struct errmsg err = { "" };
+
+		assert_int_equal(params_parse(&params, wrong[i], NULL, &err), 0);
+		if (!devices_create(&params, &dev, &err))
+			assert_int_equal(params_unknown(&params, &err), -1);
+		assert_true(*err.text);
+		if (dev)
+			dev->ops->destroy(dev);
+		params_free(&params);
+	}
+}
+
+/*
+ * Backends that come and go
+ */
+
+static void backend_comes_late(void **state)
+{
+	(void)state;
+	g = guest_new(NULL, create("device=rng"));
+	run_for(50);
+	assert_true(absent());
+	backend_start(&b);
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+	assert_true(interrupted());
+}
+
+static void backend_goes_without_a_driver(void **state)
+{
+	(void)state;
+	plug("device=rng");
+	backend_stop(&b);
+	assert_true(comes(absent, SECOND));
+	backend_start(&b);
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+	drive(0, 1);
+	queue_works(0);
+}
+
+/* Nothing says which requests were done: the driver has to start over */
+static void backend_dies_at_work(void **state)
+{
+	(void)state;
+	b.protocol = P(MQ) | P(REPLY_ACK);
+	plug("device=i2c");
+	drive(0, 1);
+	backend_stop(&b);
+	assert_true(comes(needs_reset, SECOND));
+	assert_true(interrupted());
+	backend_start(&b);
+	run_for(200);
+	assert_true(needs_reset());
+	assert_int_equal(guest_set_status(g, 0), 0);
+	run_for(20);
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+	drive(0, 1);
+	queue_works(0);
+}
+
+/* A driver that resets while nobody is there finds an empty slot until it is */
+static void reset_without_backend(void **state)
+{
+	(void)state;
+	plug("device=i2c");
+	drive(0, 1);
+	backend_stop(&b);
+	assert_true(comes(needs_reset, SECOND));
+	assert_int_equal(guest_set_status(g, 0), 0);
+	assert_true(comes(absent, SECOND));
+	backend_start(&b);
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+	drive(0, 1);
+}
+
+static bool resumed(void)
+{
+	bool is;
+
+	pthread_mutex_lock(&b.lock);
+	is = b.queues[0].kick >= 0 && b.queues[0].enabled;
+	pthread_mutex_unlock(&b.lock);
+	return is;
+}
+
+static void backend_comes_back_to_its_requests(void **state)
+{
+	struct vring_used *used;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(0, 1);
+	used = guest_ptr(g, g->win->slot.dev->queues[0].device);
+	used->idx = htole16(0xfffe);
+	backend_stop(&b);
+	run_for(50);
+	assert_false(needs_reset());
+	backend_forget(&b);
+	backend_start(&b);
+	assert_true(comes(resumed, MAX_SECONDS * SECOND));
+	loop_run();
+	assert_int_equal(b.queues[0].base, 0xfffe);
+	assert_int_equal(backend_count(&b, VU_GET_INFLIGHT_FD), 0);
+	assert_int_equal(backend_count(&b, VU_SET_INFLIGHT_FD), 1);
+	assert_true(backend_signalled(b.queues[0].kick));
+	assert_true(interrupted());
+	assert_int_equal(guest_status(g), STATUS_OK);
+	queue_works(0);
+}
+
+static void backend_does_not_come_back(void **state)
+{
+	(void)state;
+	plug("device=rng,reconnect=1");
+	drive(0, 1);
+	backend_stop(&b);
+	run_for(300);
+	assert_false(needs_reset());
+	assert_true(comes(needs_reset, 2 * SECOND));
+}
+
+static void other_backend_comes_back(void **state)
+{
+	(void)state;
+	b.features |= BIT(9);
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(BIT(9), 1);
+	backend_stop(&b);
+	b.features &= ~BIT(9);
+	backend_start(&b);
+	assert_true(comes(needs_reset, MAX_SECONDS * SECOND));
+	assert_int_equal(guest_set_status(g, 0), 0);
+	run_for(50);
+	assert_true(comes(present, SECOND));
+	assert_false(offered() & BIT(9));
+}
+
+static void removed_at_work(void **state)
+{
+	(void)state;
+	plug("device=rng");
+	drive(0, 1);
+	assert_int_equal(window_detach(g->win), 0);
+	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
+	assert_true(absent());
+	assert_int_equal(window_attach(g->win, create("device=rng")), 0);
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+	drive(0, 1);
+	queue_works(0);
+}
+
+/*
+ * Backends that misbehave
+ */
+
+static const enum misbehave faults[] = { HANG, CLOSE, GARBAGE, OTHER, SHORT };
+
+#define NUM_FAULTS (sizeof(faults) / sizeof(faults[0]))
+
+/* Whatever happens when it is asked what it offers, it is asked again */
+static void misbehaves_in_negotiation(void **state)
+{
+	static const uint32_t at[] = { VU_GET_FEATURES, VU_GET_PROTOCOL_FEATURES,
+				       VU_GET_QUEUE_NUM, VU_GET_MAX_MEM_SLOTS,
+				       VU_SET_BACKEND_REQ_FD, VU_GET_CONFIG };
+	unsigned int i;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		b.how = faults[i % NUM_FAULTS];
+		b.when = at[i];
+		backend_start(&b);
+		g = guest_new(NULL, create("device=blk"));
+		run_for(100);
+		assert_true(absent());
+		backend_misbehave(&b, BEHAVE, 0);
+		assert_true(comes(present, MAX_SECONDS * SECOND));
+		guest_free(g);
+		g = NULL;
+		backend_stop(&b);
+	}
+	b.listener = 0;
+}
+
+static void refuses_features_it_offered(void **state)
+{
+	(void)state;
+	b.protocol = P(REPLY_ACK);
+	b.features |= BIT(9);
+	plug("device=rng");
+	backend_misbehave(&b, REFUSE, VU_SET_FEATURES);
+	guest_set_status(g, STATUS_DRIVER);
+	assert_true(guest_call(g, VIRTIO_MSG_SET_DRIVER_FEATURES, 0, 2, BIT(9), 1).there);
+	assert_int_equal(guest_set_status(g, STATUS_FEATURES), STATUS_DRIVER);
+	backend_misbehave(&b, BEHAVE, 0);
+	assert_int_equal(guest_set_status(g, 0), 0);
+	drive(BIT(9), 1);
+}
+
+/* At each step of a start: the driver is told, within bounded time */
+static void misbehaves_in_setup(void **state)
+{
+	static const uint32_t at[] = { VU_ADD_MEM_REG, VU_GET_INFLIGHT_FD, VU_SET_INFLIGHT_FD,
+				       VU_SET_VRING_NUM, VU_SET_VRING_BASE, VU_SET_VRING_ADDR,
+				       VU_SET_VRING_CALL, VU_SET_VRING_ERR, VU_SET_VRING_KICK,
+				       VU_SET_VRING_ENABLE };
+	unsigned int i;
+	uint64_t start;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		plug("device=blk,reconnect=0");
+		guest_negotiate(g, VERSION_1);
+		assert_true(guest_enable_queue(g, 0, 16));
+		backend_misbehave(&b, faults[i % NUM_FAULTS], at[i]);
+		start = vu_now_ms();
+		assert_int_equal(guest_set_status(g, STATUS_OK),
+				 STATUS_OK | VIRTIO_CONFIG_S_NEEDS_RESET);
+		assert_in_range(vu_now_ms() - start, 0, 2 * SECOND);
+		/* A backend that is restarted serves the same device again */
+		backend_stop(&b);
+		b.how = BEHAVE;
+		backend_start(&b);
+		run_for(50);
+		assert_int_equal(guest_set_status(g, 0), 0);
+		run_for(20);
+		assert_true(comes(present, MAX_SECONDS * SECOND));
+		drive(0, 1);
+		queue_works(0);
+		guest_free(g);
+		g = NULL;
+		backend_stop(&b);
+	}
+	b.listener = 0;
+}
+
+/* No reset is complete while a backend may still write to memory */
+static void hangs_in_reset(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	plug("device=rng");
+	drive(0, 1);
+	backend_misbehave(&b, HANG, VU_GET_VRING_BASE);
+	start = vu_now_ms();
+	assert_int_equal(guest_set_status(g, 0), STATUS_OK | VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_in_range(vu_now_ms() - start, SECOND, 2 * SECOND);
+	start = vu_now_ms();
+	assert_int_equal(guest_set_status(g, 0), STATUS_OK | VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_in_range(vu_now_ms() - start, 0, SECOND / 2);
+	/* It lets go when it sees that the connection ended */
+	backend_misbehave(&b, BEHAVE, 0);
+	run_for(500);
+	assert_int_equal(guest_set_status(g, 0), 0);
+	run_for(20);
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+	drive(0, 1);
+	queue_works(0);
+}
+
+static void hangs_in_queue_reset(void **state)
+{
+	(void)state;
+	plug("device=rng");
+	drive(1ULL << VIRTIO_F_RING_RESET, 1);
+	backend_misbehave(&b, HANG, VU_GET_VRING_BASE);
+	assert_false(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
+	assert_true(needs_reset());
+}
+
+static void says_what_nobody_asked(void **state)
+{
+	struct vu_msg msg = { .request = VU_GET_FEATURES, .flags = VU_VERSION | VU_REPLY };
+
+	(void)state;
+	plug("device=rng");
+	drive(0, 1);
+	assert_true(send(b.conn, &msg, VU_HEADER_SIZE, MSG_NOSIGNAL) > 0);
+	assert_true(comes(needs_reset, SECOND));
+}
+
+static void backend_requests_are_checked(void **state)
+{
+	struct vu_msg msg = { .request = 99, .flags = VU_VERSION | VU_NEED_REPLY };
+	struct vu_msg reply;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(0, 1);
+	/* Unknown: refused */
+	assert_true(send(b.backend_req, &msg, VU_HEADER_SIZE, MSG_NOSIGNAL) > 0);
+	run_for(50);
+	assert_int_equal(recv(b.backend_req, &reply, sizeof(reply), MSG_DONTWAIT),
+			 VU_HEADER_SIZE + 8);
+	assert_int_equal(reply.request, 99);
+	assert_int_equal(reply.flags, VU_VERSION | VU_REPLY);
+	assert_int_equal(reply.u64, 1);
+	assert_false(needs_reset());
+	/* Not even a message: the end */
+	msg.flags = 0;
+	assert_true(send(b.backend_req, &msg, VU_HEADER_SIZE, MSG_NOSIGNAL) > 0);
+	assert_true(comes(needs_reset, SECOND));
+}
+
+static void useless_backends(void **state)
+{
+	(void)state;
+	b.features = 1ULL << VHOST_USER_F_PROTOCOL_FEATURES;
+	backend_start(&b);
+	g = guest_new(NULL, create("device=rng"));
+	run_for(100);
+	assert_true(absent());
+	pthread_mutex_lock(&b.lock);
+	b.features |= VERSION_1;
+	b.protocol = P(MQ);
+	b.num_queues = 0;
+	pthread_mutex_unlock(&b.lock);
+	assert_true(comes(present, MAX_SECONDS * SECOND));
+}
+
+#define vu_test(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		vu_test(everything),
+		vu_test(nothing_but_basics),
+		vu_test(queue_reset),
+		vu_test(packed_ring),
+		vu_test(xen_mmap_regions),
+		vu_test(broken_queue_reported),
+		vu_test(config_change_is_reported),
+		vu_test(config_without_reports),
+		vu_test(config_write),
+		vu_test(config_by_options),
+		vu_test(options_that_are_wrong),
+		vu_test(backend_comes_late),
+		vu_test(backend_goes_without_a_driver),
+		vu_test(backend_dies_at_work),
+		vu_test(reset_without_backend),
+		vu_test(backend_comes_back_to_its_requests),
+		vu_test(backend_does_not_come_back),
+		vu_test(other_backend_comes_back),
+		vu_test(removed_at_work),
+		vu_test(misbehaves_in_negotiation),
+		vu_test(refuses_features_it_offered),
+		vu_test(misbehaves_in_setup),
+		vu_test(hangs_in_reset),
+		vu_test(hangs_in_queue_reset),
+		vu_test(says_what_nobody_asked),
+		vu_test(backend_requests_are_checked),
+		vu_test(useless_backends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
