@@ -484,7 +484,7 @@ static void virtio_msg_remove_all(struct virtio_msg_bus *bus)
  * On return the devices that were found are registered. Devices that arrive or
  * leave later are added and removed by a work item. Process context.
  *
- * Return: 0, also without any device; -EINVAL if the bus breaks the protocol's
+ * Return: 0, also without any device; -ENXIO if the bus breaks the protocol's
  * limits (rules B1, D2); the error of a message or of a device's registration,
  * and then nothing is left registered.
  */
