@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from scripts import cache, debian, say, tree
+from scripts.git import Git
 
 PACKAGES = ["gcc", "make", "flex", "bison", "bc", "libc6-dev", "libelf-dev", "libssl-dev",
             "ccache", "xz-utils", "cpio", "kmod", "perl", "python3", "rsync"]
@@ -76,7 +77,8 @@ def unmet(wanted, config):
 def configure(source, build, arch, wanted, start="allnoconfig", variables=()):
     """Make BUILD/.config of START and the options WANTED (text), and check that they took."""
     stamp = build / ".configured"
-    state = "\n".join([wanted, start, *variables, str(cross_prefix(arch)), kconfig_state(source)])
+    state = "\n".join([wanted, start, *variables, cross_prefix(arch),
+                       Git(source).run("rev-parse", "HEAD")])
     if stamp.exists() and stamp.read_text() == state and (build / ".config").exists():
         return
     log = f"config-{build.name}"
@@ -95,12 +97,6 @@ def configure(source, build, arch, wanted, start="allnoconfig", variables=()):
         raise say.Error(f"the kernel's configuration ({build}) did not take: {', '.join(lost)}",
                         "see what the options depend on, with make menuconfig in that directory")
     stamp.write_text(state)
-
-
-def kconfig_state(source):
-    """Changes whenever the tree's commit does."""
-    head = (Path(source) / ".git" / "HEAD").read_text().strip()
-    return (Path(source) / ".git" / head[5:]).read_text() if head.startswith("ref: ") else head
 
 
 def compile_kernel(source, build, arch, targets, variables=(), log=None, what="building",
