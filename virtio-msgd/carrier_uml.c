@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "loop.h"
 #include "mmio_sock.h"
 #include "sock.h"
@@ -97,8 +98,10 @@ static void guest_gone(struct uml *uml)
 {
 	uml->guest = NULL;
 	carrier_guest_gone(&uml->carrier);
-	if (uml->pending_page)
+	if (uml->pending_page) {
+		guard_remove(uml->pending_page);
 		munmap(uml->pending_page, sysconf(_SC_PAGESIZE));
+	}
 	uml->pending_page = NULL;
 	uml->pending = NULL;
 	if (uml->doorbell >= 0)
@@ -206,6 +209,10 @@ static int map_pending(struct uml *uml, const struct mmio_sock_hello *hello, int
 		    hello->pending_offset - in_page);
 	if (page == MAP_FAILED)
 		return errno;
+	if (guard_add(page, page_size)) {
+		munmap(page, page_size);
+		return ENOMEM;
+	}
 	uml->pending_page = page;
 	uml->pending = (uint64_t *)((uint8_t *)page + in_page);
 	return 0;

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guard.h"
+
 static bool overlaps(const struct memory *mem, uint64_t gpa, uint64_t size)
 {
 	unsigned int i;
@@ -69,8 +71,10 @@ int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 		ret = -errno;
 		goto close;
 	}
-	return memory_add_mapped(mem, gpa, size, fd, offset, host);
-
+	ret = guard_add(host, size);
+	if (!ret)
+		return memory_add_mapped(mem, gpa, size, fd, offset, host);
+	munmap(host, size);
 close:
 	close(fd);
 	return ret;
@@ -81,6 +85,7 @@ void memory_clear(struct memory *mem)
 	while (mem->num_regions) {
 		struct memory_region *r = &mem->regions[--mem->num_regions];
 
+		guard_remove(r->host);
 		munmap(r->host, r->size);
 		if (r->fd >= 0)
 			close(r->fd);
