@@ -302,7 +302,6 @@ void virtio_msg_reset(struct virtio_device *vdev)
 
 	virtio_msg_uncache_config(vmdev);
 	WRITE_ONCE(vmdev->status, 0);
-	WRITE_ONCE(vmdev->needs_reset, false);
 	/* A device that went away took its hands off before it said so */
 	if (err && err != -ENODEV) {
 		vmdev->leak_vqs |= vmdev->vqs_enabled;
@@ -316,6 +315,8 @@ void virtio_msg_reset(struct virtio_device *vdev)
 	}
 	vmdev->vqs_enabled = false;
 	virtio_msg_synchronize_cbs(vdev);
+	/* Not before: an event on its way may have been about it */
+	WRITE_ONCE(vmdev->needs_reset, false);
 }
 
 /* Features: rule D4 */
@@ -401,7 +402,8 @@ void virtio_msg_saw_generation(struct virtio_msg_device *vmdev,
 			       u32 generation)
 {
 	scoped_guard(spinlock_irqsave, &vmdev->lock) {
-		if (!vmdev->generation_known || vmdev->generation != generation)
+		/* The first is no change: nothing was read before it */
+		if (vmdev->generation_known && vmdev->generation != generation)
 			vmdev->generation_changes++;
 		vmdev->generation_known = true;
 		vmdev->generation = generation;
@@ -557,10 +559,18 @@ static int virtio_msg_write_config(struct virtio_msg_device *vmdev, u32 offset,
 	if (resp.config.offset != req.config.offset)
 		return virtio_msg_mismatch(vmdev, &req, "offset");
 	length = le32_to_cpu(resp.config.length);
-	if (length != len && (length || !strict))
+	if (length && length != len)
 		return virtio_msg_mismatch(vmdev, &req, "length");
 	virtio_msg_saw_generation(vmdev, le32_to_cpu(resp.config.generation));
-	return length != len;
+	if (length)
+		return 0;
+	if (strict)
+		return 1;
+	/* Not a failure of the device: the field may be read-only */
+	dev_warn_ratelimited(&vmdev->vdev.dev,
+			     "write of config at %u, %u bytes, was not applied\n",
+			     offset, len);
+	return -EACCES;
 }
 
 static int virtio_msg_write_part(struct virtio_msg_device *vmdev, u32 offset,

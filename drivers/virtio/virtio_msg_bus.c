@@ -192,6 +192,22 @@ EXPORT_SYMBOL_GPL(virtio_msg_event);
 
 /* Devices of a bus */
 
+/* Whatever the device side said last of the bus: rules B1, D2 */
+static int virtio_msg_check_bus(const struct virtio_msg_bus *bus)
+{
+	if (bus->revision != VIRTIO_MSG_REVISION_1) {
+		dev_err(bus->parent, "virtio-msg revision %u is not supported, only %u is\n",
+			bus->revision, VIRTIO_MSG_REVISION_1);
+		return -ENXIO;
+	}
+	if (bus->msg_size < VIRTIO_MSG_SIZE_MIN) {
+		dev_err(bus->parent, "virtio-msg message size %u is below the minimum of %u\n",
+			bus->msg_size, VIRTIO_MSG_SIZE_MIN);
+		return -ENXIO;
+	}
+	return 0;
+}
+
 static void virtio_msg_release(struct device *dev)
 {
 	kfree(to_virtio_msg_device(dev_to_virtio(dev)));
@@ -312,7 +328,7 @@ static int virtio_msg_scan_one(struct virtio_msg_bus *bus, u16 dev_num)
 	if (vmdev || !info.device_id)
 		return 0;
 	if (bus->scanned && bus->ops->arrive) {
-		err = bus->ops->arrive(bus) ?:
+		err = bus->ops->arrive(bus) ?: virtio_msg_check_bus(bus) ?:
 		      virtio_msg_read_info(bus, dev_num, &info);
 		if (err || !info.device_id)
 			return err;
@@ -456,15 +472,22 @@ EXPORT_SYMBOL_GPL(virtio_msg_ping);
 
 /* Buses */
 
-static int virtio_msg_enable_events(struct virtio_msg_bus *bus)
+static int virtio_msg_wake(struct virtio_msg_bus *bus)
 {
-	return bus->ops->enable_events ? bus->ops->enable_events(bus) : 0;
+	int err = virtio_msg_check_bus(bus);
+
+	if (!err && bus->ops->enable_events)
+		err = bus->ops->enable_events(bus);
+	bus->awake = !err;
+	return err;
 }
 
-static void virtio_msg_disable_events(struct virtio_msg_bus *bus)
+/* Also after a restore that failed: events are disabled once */
+static void virtio_msg_sleep(struct virtio_msg_bus *bus)
 {
-	if (bus->ops->disable_events)
+	if (bus->awake && bus->ops->disable_events)
 		bus->ops->disable_events(bus);
+	bus->awake = false;
 }
 
 static void virtio_msg_remove_all(struct virtio_msg_bus *bus)
@@ -492,21 +515,11 @@ int virtio_msg_register_bus(struct virtio_msg_bus *bus)
 {
 	int err;
 
-	if (bus->revision != VIRTIO_MSG_REVISION_1) {
-		dev_err(bus->parent, "virtio-msg revision %u is not supported, only %u is\n",
-			bus->revision, VIRTIO_MSG_REVISION_1);
-		return -ENXIO;
-	}
-	if (bus->msg_size < VIRTIO_MSG_SIZE_MIN) {
-		dev_err(bus->parent, "virtio-msg message size %u is below the minimum of %u\n",
-			bus->msg_size, VIRTIO_MSG_SIZE_MIN);
-		return -ENXIO;
-	}
 	mutex_init(&bus->lock);
 	xa_init(&bus->devices);
 	INIT_WORK(&bus->scan_work, virtio_msg_scan_work);
 	bus->scanned = false;
-	err = virtio_msg_enable_events(bus);
+	err = virtio_msg_wake(bus);
 	if (err)
 		return err;
 	err = virtio_msg_scan(bus);
@@ -528,7 +541,7 @@ void virtio_msg_unregister_bus(struct virtio_msg_bus *bus)
 	/* Only afterwards, as devices in use need their interrupts to stop */
 	disable_work_sync(&bus->scan_work);
 	virtio_msg_remove_all(bus);
-	virtio_msg_disable_events(bus);
+	virtio_msg_sleep(bus);
 	xa_destroy(&bus->devices);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_unregister_bus);
@@ -553,7 +566,7 @@ void virtio_msg_shutdown_bus(struct virtio_msg_bus *bus)
 		if (READ_ONCE(vmdev->status))
 			virtio_msg_reset(&vmdev->vdev);
 	}
-	virtio_msg_disable_events(bus);
+	virtio_msg_sleep(bus);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_shutdown_bus);
 
@@ -574,6 +587,9 @@ int virtio_msg_freeze_bus(struct virtio_msg_bus *bus)
 	unsigned long i;
 	int err = 0;
 
+	/* It did not wake the last time */
+	if (!bus->awake)
+		return 0;
 	disable_work_sync(&bus->scan_work);
 	guard(mutex)(&bus->lock);
 	xa_for_each(&bus->devices, i, vmdev) {
@@ -587,7 +603,7 @@ int virtio_msg_freeze_bus(struct virtio_msg_bus *bus)
 			virtio_msg_reset(&vmdev->vdev);
 	}
 	if (!err) {
-		virtio_msg_disable_events(bus);
+		virtio_msg_sleep(bus);
 		return 0;
 	}
 	xa_for_each(&bus->devices, i, vmdev) {
@@ -596,6 +612,7 @@ int virtio_msg_freeze_bus(struct virtio_msg_bus *bus)
 		virtio_device_restore(&vmdev->vdev);
 	}
 	enable_work(&bus->scan_work);
+	virtio_msg_rescan_bus(bus);
 	return err;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_freeze_bus);
@@ -616,7 +633,7 @@ int virtio_msg_restore_bus(struct virtio_msg_bus *bus)
 	unsigned long i;
 	int err, ret;
 
-	ret = virtio_msg_enable_events(bus);
+	ret = virtio_msg_wake(bus);
 	if (ret)
 		return ret;
 	scoped_guard(mutex, &bus->lock) {

@@ -189,6 +189,7 @@ struct virtio_msg_bus {
 
 	/* private: see virtio_msg.c */
 	struct mutex lock;
+	bool awake;
 	bool scanned;
 	struct xarray devices;
 	struct work_struct scan_work;
