@@ -133,7 +133,7 @@ def sparse(results, steps):
     makefile = steps.source / "drivers/virtio/Makefile"
     makefile.write_text(makefile.read_text() + "obj-m += virtio_msg_sparse_probe.o\n")
     variables = ("W=1", "C=2", f"CHECK={tools.sparse()}", "CF=-D__CHECK_ENDIAN__")
-    runs = (("um", "check-um.config", ("drivers/", "arch/um/")),
+    runs = (("um", "check-um.config", ("drivers/virtio/", "arch/um/")),
             (kernel.machine_arch(), "check-machine.config", ("drivers/xen/",)))
     for arch, config, prefixes in runs:
         wanted = objects(steps, prefixes)

@@ -6,6 +6,7 @@ long step repeats its line with how far it is. What a program printed goes to a
 log file, and the user sees of it only the end, and only if it failed.
 """
 
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ REPO = Path(__file__).resolve().parents[1]
 LOGS = REPO / "out" / "log"
 SECONDS_BETWEEN_LINES = 10
 LAST_LINES = 15
+ERROR = re.compile(r"\berror:|^E: |undefined reference|No rule to make", re.IGNORECASE)
 
 
 class Error(Exception):
@@ -80,9 +82,10 @@ def log_file(name):
 
 
 def last_lines(log):
-    """The end of a log file, indented, as text."""
-    lines = Path(log).read_text(errors="replace").splitlines()[-LAST_LINES:]
-    return "\n".join(f"  | {line}" for line in lines)
+    """What a failed command's log says: its errors, then its end; indented, as text."""
+    lines = Path(log).read_text(errors="replace").splitlines()
+    errors = [line for line in lines[:-LAST_LINES] if ERROR.search(line)][:LAST_LINES]
+    return "\n".join(f"  | {line}" for line in [*errors, *lines[-LAST_LINES:]])
 
 
 def run(command, log, what=None, on_line=None, what_to_do="", check=True, **popen):
