@@ -28,6 +28,8 @@ static void serve(struct builtin *b)
 		ret = vring_push(&b->vring, &chain, b->request(b, &chain));
 		if (ret)
 			break;
+		if (!b->coalesce && vring_interrupt(&b->vring))
+			device_used(&b->dev, 0);
 	}
 	if (vring_interrupt(&b->vring))
 		device_used(&b->dev, 0);
@@ -62,16 +64,24 @@ static int queue_start(struct device *dev, unsigned int q)
 
 static int queue_stop(struct device *dev, unsigned int q)
 {
+	struct builtin *b = to_builtin(dev);
+
 	(void)q;
-	vring_stop(&to_builtin(dev)->vring);
+	event_del(b->again);
+	vring_stop(&b->vring);
 	return 0;
 }
 
 static void kick(struct device *dev, unsigned int q, uint32_t data)
 {
+	struct builtin *b = to_builtin(dev);
+
 	(void)q;
 	(void)data;
-	serve(to_builtin(dev));
+	if (!evutil_timerisset(&b->delay))
+		serve(b);
+	else if (!event_pending(b->again, EV_TIMEOUT, NULL))
+		event_add(b->again, &b->delay);
 }
 
 static int reset(struct device *dev)
@@ -142,11 +152,26 @@ static const struct {
 	{ "notification-data", VIRTIO_F_NOTIFICATION_DATA, false },
 };
 
+static int choose_service(struct builtin *b, struct params *params, struct errmsg *err)
+{
+	uint64_t microseconds = 0;
+
+	b->coalesce = true;
+	if (params_number(params, "delay", 0, 1000000, &microseconds, err) ||
+	    params_bool(params, "coalesce", &b->coalesce, err))
+		return -1;
+	b->delay.tv_sec = microseconds / 1000000;
+	b->delay.tv_usec = microseconds % 1000000;
+	return 0;
+}
+
 int builtin_init(struct builtin *b, const char *name, uint32_t id,
 		 uint64_t features, struct params *params, struct errmsg *err)
 {
 	size_t i;
 
+	if (choose_service(b, params, err))
+		return -1;
 	for (i = 0; i < sizeof(ring_features) / sizeof(ring_features[0]); i++) {
 		bool on = ring_features[i].on;
 

@@ -7,6 +7,7 @@
 #define MSGD_BUILTIN_H
 
 #include <event2/event.h>
+#include <sys/time.h>
 
 #include "device.h"
 #include "params.h"
@@ -17,7 +18,10 @@
  * @dev: the device
  * @vring: its queue
  * @again: goes on with a queue that is never empty, so that one guest cannot
- *	keep the program to itself
+ *	keep the program to itself; and looks at it @delay after it was kicked
+ * @delay: 0: requests are carried out while the driver notifies
+ * @coalesce: one interrupt, if any, for all requests that were found at a time;
+ *	otherwise the driver's wish is asked for each
  * @request: carry out a request, and say how many bytes of it were written
  * @reset: forget what belongs to a sequence of requests; may be NULL
  * @config: config space, dev.config_size bytes, as the driver reads it; NULL: none
@@ -29,6 +33,8 @@ struct builtin {
 	struct device dev;
 	struct virtq vring;
 	struct event *again;
+	struct timeval delay;
+	bool coalesce;
 	uint32_t (*request)(struct builtin *b, const struct vring_chain *chain);
 	void (*reset)(struct builtin *b);
 	const void *config;

@@ -115,6 +115,12 @@ static json_t *messages_json(const uint64_t *counts)
 	return table;
 }
 
+void counters_kick(struct counters *c, uint32_t data)
+{
+	c->kicks++;
+	c->last_kick = data;
+}
+
 json_t *counters_json(const struct counters *c, bool mmio)
 {
 	const struct name *names = mmio ? mmio_registers : msg_registers;
@@ -123,12 +129,13 @@ json_t *counters_json(const struct counters *c, bool mmio)
 	json_t *reads = words_json(c->reads, names, num, &total);
 	json_t *writes = words_json(c->writes, names, num, &total);
 
-	return json_pack("{s:{s:I,s:o,s:o},s:o,s:o,s:I,s:I,s:I,s:I}",
+	return json_pack("{s:{s:I,s:o,s:o},s:o,s:o,s:I,s:I,s:I,s:I,s:I}",
 			 "traps", "total", (json_int_t)total, "read", reads, "write", writes,
 			 "requests", messages_json(c->requests),
 			 "responses", messages_json(c->responses),
 			 "discarded", (json_int_t)c->discarded,
 			 "kicks", (json_int_t)c->kicks,
+			 "last_kick", (json_int_t)c->last_kick,
 			 "interrupts", (json_int_t)c->interrupts,
 			 "grants", (json_int_t)c->grants);
 }

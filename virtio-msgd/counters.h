@@ -21,6 +21,7 @@
  * @responses: answers, likewise
  * @discarded: messages that were malformed or unknown
  * @kicks: buffers announced that came through this process
+ * @last_kick: what the last one said: the queue, or the notification data
  * @interrupts: raised by this process
  * @grants: pages that the guest granted and that were mapped here (Xen)
  */
@@ -31,13 +32,17 @@ struct counters {
 	uint64_t responses[256];
 	uint64_t discarded;
 	uint64_t kicks;
+	uint32_t last_kick;
 	uint64_t interrupts;
 	uint64_t grants;
 };
 
+/* The driver announced buffers, with these words */
+void counters_kick(struct counters *counters, uint32_t data);
+
 /*
  * As a JSON object of "traps" ("total", "read" and "write" by register),
- * "requests" and "responses" by message, "discarded", "kicks", "interrupts", "grants";
+ * "requests" and "responses" by message, "discarded", "kicks", "last_kick", "interrupts", "grants";
  * what is 0 in a table is left out. @mmio chooses the names of registers.
  */
 json_t *counters_json(const struct counters *counters, bool mmio);

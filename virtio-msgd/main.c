@@ -38,6 +38,8 @@ static const char usage[] =
 	"          indirect=, event-idx=, ring-reset= (on); packed=, in-order=,\n"
 	"          notification-data= (off)\n"
 	"                              ring features of built-in devices\n"
+	"          delay=MICROSECONDS  they look at a queue so long after a notification (0)\n"
+	"          coalesce=on|off     one interrupt for all requests found then (on)\n"
 	"          index=N             number of the window (the next one)\n"
 	"          personality=msg|mmio\n"
 	"                              virtio-msg, or plain virtio-mmio\n"

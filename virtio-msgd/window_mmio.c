@@ -190,7 +190,7 @@ static void device_write(struct window *win, uint32_t offset, uint32_t value)
 		write_ready(win, mw, value);
 		break;
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
-		win->counters.kicks++;
+		counters_kick(&win->counters, value);
 		slot_kick(&win->slot, value & 0xffff, value);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:

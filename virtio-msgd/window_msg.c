@@ -321,7 +321,7 @@ static void write_page(struct window *win, uint32_t offset, unsigned int size, u
 
 static void write_notify(struct window *win, uint32_t value)
 {
-	win->counters.kicks++;
+	counters_kick(&win->counters, value);
 	if (win->slot.dev)
 		slot_kick(&win->slot, value & 0xffff, value);
 }

@@ -3,6 +3,7 @@
 #include "guest.h"
 
 #include <linux/virtio_ids.h>
+#include <unistd.h>
 
 #include "devices.h"
 
@@ -21,15 +22,20 @@ static struct device *create(const char *options)
 	return dev;
 }
 
-static int setup(void **state)
+static void start(const char *options)
 {
-	loop_setup(state);
-	g = guest_new(NULL, create("device=rng"));
+	g = guest_new(NULL, create(options));
 	guest_negotiate(g, VERSION_1 | 1ULL << VIRTIO_F_RING_RESET);
 	ring_init(&ring, g, 0, 16);
 	assert_true(guest_enable_queue(g, 0, 16));
 	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
 	loop_run();
+}
+
+static int setup(void **state)
+{
+	loop_setup(state);
+	start("device=rng");
 	return 0;
 }
 
@@ -118,6 +124,42 @@ static void never_empty(void **state)
 	assert_int_equal(le16toh(ring_used(&ring)->idx), 48);
 }
 
+/* Nothing is done before its time, and then all of it */
+static void delay(void **state)
+{
+	(void)state;
+	guest_free(g);
+	start("device=rng,delay=1000");
+	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	kick();
+	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	kick();
+	assert_int_equal(le16toh(ring_used(&ring)->idx), 0);
+	event_base_loop(loop, EVLOOP_ONCE);
+	assert_int_equal(le16toh(ring_used(&ring)->idx), 2);
+	assert_int_equal(g->interrupts, 1);
+	/* A queue that is stopped meanwhile is left alone */
+	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	kick();
+	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
+	usleep(2000);
+	loop_run();
+	assert_int_equal(le16toh(ring_used(&ring)->idx), 2);
+}
+
+static void interrupt_for_each(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	guest_free(g);
+	start("device=rng,coalesce=off");
+	for (i = 0; i < 3; i++)
+		ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
+	kick();
+	assert_int_equal(g->interrupts, 3);
+}
+
 static void options(void **state)
 {
 	struct params params = { 0 };
@@ -150,6 +192,8 @@ int main(void)
 		TEST(random_bytes),
 		TEST(queue_reset),
 		TEST(never_empty),
+		TEST(delay),
+		TEST(interrupt_for_each),
 		TEST(options),
 	};
 
