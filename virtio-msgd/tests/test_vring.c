@@ -237,10 +237,15 @@ static void packed_event_idx(void **state)
 	assert_false(push_many(3));
 	assert_false(push_many(1));
 	assert_true(push_many(1));
-	/* The driver is to kick for the next one: slot 2, second round */
+	/* An event of this round, asked about in the next: slot 7 */
+	event->off_wrap = htole16(7);
+	assert_false(push_many(4));
+	assert_true(push_many(4));
+	/* The driver is to kick for the next one: slot 2, third round */
 	assert_int_equal(vring_pop(&vr, &chain), 0);
 	assert_int_equal(le16toh(ring_device_event(&ring)->flags), VRING_PACKED_EVENT_FLAG_DESC);
-	assert_int_equal(le16toh(ring_device_event(&ring)->off_wrap), 2);
+	assert_int_equal(le16toh(ring_device_event(&ring)->off_wrap),
+			 2 | 1 << VRING_PACKED_EVENT_F_WRAP_CTR);
 	/* Without the feature the event is not looked at */
 	start(PACKED, 8);
 	ring_driver_event(&ring)->flags = htole16(VRING_PACKED_EVENT_FLAG_DESC);
@@ -483,6 +488,45 @@ static void setups(void **state)
 	assert_int_equal(vring_start(&vr, mem, &queue, SPLIT), 0);
 }
 
+/* A ring that another process served: it goes on with what is not used yet */
+static void resumed(void **state)
+{
+	const struct buf buf = { GUEST_DATA, 4, true };
+	const struct device_queue queue = {
+		.size = 8,
+		.resume = true,
+		.desc = GUEST_RING,
+		.driver = GUEST_RING + 0x1000,
+		.device = GUEST_RING + 0x2000,
+	};
+	struct vring_chain chain;
+	uint32_t id, len;
+
+	(void)state;
+	start(SPLIT, 8);
+	push_many(5);
+	while (ring_get(&ring, 1, &id, &len))
+		continue;
+	/* One that was taken, and one that was not even that */
+	ring_add(&ring, &buf, 1);
+	assert_int_equal(vring_pop(&vr, &chain), 1);
+	ring_add(&ring, &buf, 1);
+	vring_stop(&vr);
+	assert_int_equal(vring_start(&vr, &g->carrier.memory, &queue, SPLIT), 0);
+	assert_int_equal(vring_pop(&vr, &chain), 1);
+	assert_int_equal(chain.id, 5);
+	assert_int_equal(vring_push(&vr, &chain, 1), 0);
+	assert_int_equal(vring_pop(&vr, &chain), 1);
+	assert_int_equal(chain.id, 6);
+	assert_int_equal(vring_push(&vr, &chain, 2), 0);
+	assert_int_equal(vring_pop(&vr, &chain), 0);
+	assert_true(ring_get(&ring, 1, &id, &len));
+	assert_true(ring_get(&ring, 1, &id, &len));
+	assert_int_equal(len, 2);
+	/* A packed ring does not tell */
+	assert_int_equal(vring_start(&vr, &g->carrier.memory, &queue, PACKED), -EINVAL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -504,6 +548,7 @@ int main(void)
 		TEST(too_long),
 		TEST(memory_goes),
 		TEST(setups),
+		TEST(resumed),
 	};
 
 	return cmocka_run_group_tests_name("vring", tests, NULL, NULL);
