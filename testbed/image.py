@@ -73,7 +73,7 @@ class Image:
 
     def install(self):
         """Install the packages the programs come from."""
-        debian.install(["libc-bin", *self.programs])
+        debian.install([*self.programs])
         for path in self.paths():
             if not os.path.exists(path):
                 raise say.Error(f"{path} is missing, although {', '.join(self.programs)} are "

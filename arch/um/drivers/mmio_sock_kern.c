@@ -22,7 +22,9 @@
  *	mmio_sock.region=4K@0x1000000000:32-39:/run/server.sock
  *
  * What is in a region is told to its drivers by their own means, such as
- * virtio_mmio.device=0x200@0x1000000000:32 for a virtio-mmio device.
+ * virtio_mmio.device=0x200@0x1000000000:32 for a virtio-mmio device. In a device
+ * tree (dtb=) the region is an interrupt controller with its address in "reg",
+ * of one or two interrupt cells, and a "simple-bus" of the devices in it.
  *
  * A server that goes away or does not answer in time leaves a region that
  * reads as all ones, and no driver bound to it.
@@ -38,7 +40,10 @@
 #include <linux/logic_iomem.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/of.h>
+#include <linux/of_address.h>
 #include <linux/platform_device.h>
+#include <linux/property.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -312,6 +317,31 @@ static bool mmio_sock_irqs_free(struct mmio_sock_region *region)
 	return true;
 }
 
+/* The interrupt controller in the device tree that has the region's address */
+static struct fwnode_handle *mmio_sock_fwnode(struct mmio_sock_region *region)
+{
+	struct device_node *np;
+	struct resource res;
+
+	for_each_node_with_property(np, "interrupt-controller") {
+		if (!of_address_to_resource(np, 0, &res) &&
+		    res.start == region->res.start)
+			return of_fwnode_handle(np);
+	}
+	return NULL;
+}
+
+static int mmio_sock_add_domain(struct mmio_sock_region *region)
+{
+	struct fwnode_handle *fwnode = mmio_sock_fwnode(region);
+
+	region->domain = irq_domain_create_legacy(fwnode, region->num_irqs,
+						  region->first_irq, 0,
+						  &mmio_sock_domain_ops, region);
+	fwnode_handle_put(fwnode);
+	return region->domain ? 0 : -ENOMEM;
+}
+
 /* Connecting */
 
 /*
@@ -432,13 +462,9 @@ static int mmio_sock_add(struct mmio_sock_region *region)
 	region->pending = (unsigned long *)get_zeroed_page(GFP_KERNEL);
 	if (!region->pending)
 		return -ENOMEM;
-	region->domain = irq_domain_create_legacy(NULL, region->num_irqs,
-						  region->first_irq, 0,
-						  &mmio_sock_domain_ops, region);
-	if (!region->domain) {
-		err = -ENOMEM;
+	err = mmio_sock_add_domain(region);
+	if (err)
 		goto err_page;
-	}
 	err = logic_iomem_add_region(&region->res,
 				     &mmio_sock_region_ops[region - mmio_sock_regions]);
 	if (err) {
@@ -545,8 +571,8 @@ static const struct kernel_param_ops mmio_sock_param_ops = {
 	.get = mmio_sock_param_get,
 };
 
-/* Before device_param_cb: the windows of other drivers lie inside the regions */
-subsys_param_cb(region, &mmio_sock_param_ops, NULL, 0400);
+/* Before devices are made whose resources lie inside the regions */
+arch_param_cb(region, &mmio_sock_param_ops, NULL, 0400);
 __uml_help(mmio_sock_param_ops,
 	   "mmio_sock.region=<size>@<base>:<irq>[-<last irq>]:<socket>\n"
 	   "    Have loads and stores at guest physical addresses <base> and up\n"
