@@ -63,7 +63,10 @@ class Patch:
 
 def patches(kind):
     """The patches for KIND of base, in order."""
-    every = (Patch(path.parent) for path in sorted(SERIES.glob("[0-9]*/message")))
+    every = [Patch(path.parent) for path in sorted(SERIES.glob("[0-9]*/message"))]
+    for patch in every:
+        if not any(patch.is_for(each) for each in KINDS):
+            raise say.Error(f"patch {patch.name} carries nothing", "give it files or a diff")
     return [patch for patch in every if patch.is_for(kind)]
 
 
