@@ -8,13 +8,15 @@ BASE ?= mainline
 base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
 run := python3 -m scripts
 
-.PHONY: help demo shell test check kunit tree series kernel bench clean python
+.PHONY: help demo shell xen test test-xen check kunit tree series kernel bench clean python
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      boot a guest that reads and sets a clock over virtio-msg'
 	@echo 'make shell     boot the same guest and leave me in a shell in it'
+	@echo 'make xen       the same under Xen, in QEMU (PROMPT=1: leave me at the prompt)'
 	@echo 'make test      run every test there is (installs what is missing)'
+	@echo 'make test-xen  run the tests that need a machine with Xen'
 	@echo 'make kunit     run the KUnit tests of the drivers'
 	@echo 'make check     check all kernel code and each patch of the series'
 	@echo 'make series    write the patches and a cover letter to out/series/'
@@ -34,8 +36,14 @@ demo: python
 shell: python
 	@$(run) demo --shell --base=$(base) $(ARGS)
 
+xen: python
+	@$(run) xen --base=$(base) $(if $(PROMPT),--prompt) $(ARGS)
+
 test: python
 	@$(run) test $(ARGS)
+
+test-xen: python
+	@$(run) test-xen $(ARGS)
 
 check: python
 	@$(run) check $(ARGS)

@@ -17,6 +17,8 @@ COMMANDS = {
     "demo": ("testbed.demo", "main", "boot a guest that reads a clock over virtio-msg"),
     "xen": ("testbed.xen.demo", "main", "the same with Xen: a guest, Dom0, in QEMU"),
     "test-xen": ("testbed.xen.test", "main", "run the tests on a machine with Xen"),
+    "xen": ("testbed.xen.demo", "main", "the same under Xen, in QEMU"),
+    "test-xen": ("testbed.xen.test", "main", "run the tests that need a machine with Xen"),
     "bench": ("bench.run", "main", "measure the transports side by side"),
 }
 
