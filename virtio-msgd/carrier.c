@@ -18,6 +18,7 @@ int carrier_init(struct carrier *carrier, const struct carrier_ops *ops,
 	if (!carrier->name)
 		return -ENOMEM;
 	carrier->ops = ops;
+	carrier->guest = true;
 	while (*end)
 		end = &(*end)->next;
 	*end = carrier;

@@ -54,6 +54,8 @@ struct carrier_ops {
  * @ops: what the carrier can do
  * @name: for logs and counters, e.g. "uml:/run/guest.sock"
  * @memory: the guest's memory
+ * @guest: there is one. True after carrier_init(); a carrier that is made before
+ *	its guest comes clears it until then: nobody is interrupted
  * @translates: addresses in rings are the DMA API's, not guest-physical (grants):
  *	VIRTIO_F_ACCESS_PLATFORM is offered, the message page is a DMA address
  * @no_page: the carrier's interrupt or memory cannot serve a message page
@@ -65,6 +67,7 @@ struct carrier {
 	const struct carrier_ops *ops;
 	char *name;
 	struct memory memory;
+	bool guest;
 	bool translates;
 	bool no_page;
 	struct window *windows[CARRIER_MAX_WINDOWS];

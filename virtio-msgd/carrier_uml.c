@@ -97,6 +97,7 @@ static void uml_interrupt(struct carrier *carrier, unsigned int w)
 static void guest_gone(struct uml *uml)
 {
 	uml->guest = NULL;
+	uml->carrier.guest = false;
 	carrier_guest_gone(&uml->carrier);
 	if (uml->pending_page) {
 		guard_remove(uml->pending_page);
@@ -269,6 +270,7 @@ static int take_guest(struct conn *conn)
 	conn->fds[1] = -1;
 	fcntl(uml->doorbell, F_SETFL, fcntl(uml->doorbell, F_GETFL) | O_NONBLOCK);
 	uml->guest = conn;
+	uml->carrier.guest = true;
 	return 0;
 }
 
@@ -437,6 +439,7 @@ struct carrier *carrier_uml_create(struct params *params, struct errmsg *err)
 		free(uml);
 		goto no_memory;
 	}
+	uml->carrier.guest = false;
 	uml->event = event_new(loop, uml->fd, EV_READ | EV_PERSIST, on_connect, uml);
 	if (uml->event && !event_add(uml->event, NULL))
 		return &uml->carrier;

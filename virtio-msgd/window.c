@@ -111,6 +111,8 @@ bool window_translates(const struct window *win)
 
 void window_interrupt(struct window *win)
 {
+	if (!win->carrier->guest)
+		return;
 	win->counters.interrupts++;
 	win->carrier->ops->interrupt(win->carrier, win->index);
 }
