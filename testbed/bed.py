@@ -14,13 +14,14 @@ CONFIGS = Path(__file__).resolve().parent / "configs"
 BASE = 0x1000000000
 WINDOW_SIZE = 0x200
 FIRST_IRQ = 32
-MAX_WINDOWS = 8
+MAX_WINDOWS = 16
 OBJECTS = 1250
 
 
 def guest_kernel(base="mainline"):
     """The guest kernel of BASE with the series, built if need be; returns its path."""
-    directory = kernel.build(base, "guest", "um", [CONFIGS / "uml.config"],
+    wanted = [CONFIGS / "uml.config", CONFIGS / "backends.config"]
+    directory = kernel.build(base, "guest", "um", wanted,
                              targets=("linux",), objects=OBJECTS)
     return directory / "linux"
 
