@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is counted once, and what is timed again and again."""
+
+from bench import counts, stats, words
+from bench.machine import I2C_ADDRESS
+from bench.transports import DEVICES, PAGE, STOCK, WINDOW
+
+# Operations that load does before it measures
+WARM_UP = 64
+COUNTED = 100
+
+OPERATIONS = 400
+QUEUED = 3200
+DEPTH = 32
+CONFIG_READS = 400
+
+
+def one_at_a_time(machine, transport, device, number):
+    """NUMBER round trips at queue depth 1; the counters and nanoseconds."""
+    node = machine.node(transport, device)
+    if device == "i2c":
+        return machine.load(transport, device, f"i2c {node} {I2C_ADDRESS} {number}")
+    return machine.load(transport, device, f"disk {node} {number}")
+
+
+def probes(machine, transport):
+    """{device: counters of a bind}"""
+    return {device: machine.bind(transport, device) for device in DEVICES}
+
+
+def count(machine, transport):
+    """What a transport costs in traps: the figures, and the counters they are from."""
+    bound = probes(machine, transport)
+    figures = {"probe": {device: counts.probe(counters, transport)
+                         for device, counters in bound.items()}}
+    phases = {f"probe {device}": counters for device, counters in bound.items()}
+    for device in ("i2c", "blk"):
+        counters, _ = one_at_a_time(machine, transport, device, COUNTED)
+        found = counts.per_operation(counters, transport, COUNTED + WARM_UP)
+        if figures.setdefault("round_trip", found["round_trip"]) != found["round_trip"]:
+            raise counts.say.Error(f"{transport.name}: a round trip takes other traps with "
+                                   f"{device}: {found}, {figures}", counts.describe(counters))
+        figures.update(found)
+        phases[f"{COUNTED + WARM_UP} round trips, {device}"] = counters
+    phases[f"{COUNTED} config reads"] = config_reads(machine, transport, COUNTED)[0]
+    return figures, phases
+
+
+def config_reads(machine, transport, number):
+    """NUMBER reads of a field of config space; the counters and nanoseconds."""
+    disk = machine.node(transport, "blk").rpartition("/")[2]
+    counters, taken = machine.load(transport, "blk",
+                                   f"file /sys/block/{disk}/cache_type {number}")
+    return counters, taken[0]
+
+
+def narrow(phases, transport):
+    """Probe traps of the same messages on a 32-bit guest; None for virtio-mmio, the same."""
+    if transport is STOCK:
+        return None
+    work_out = {WINDOW: words.window_mode, PAGE: words.page_mode}[transport]
+    found = {}
+    for device in ("rng", "i2c"):
+        counters = phases[f"probe {device}"]
+        if work_out(counters, 8) != counts.probe(counters, transport):
+            raise counts.say.Error(f"{transport.name}: {work_out(counters, 8)} traps are worked "
+                                   f"out for the probe of {device}, "
+                                   f"{counts.probe(counters, transport)} were counted",
+                                   counts.describe(counters))
+        found[device] = work_out(counters, 4)
+    return found
+
+
+def time(machine, transport):
+    """One round: {figure: value} of a transport."""
+    figures = {}
+    for device in ("blk", "i2c"):
+        _, (total, *each) = one_at_a_time(machine, transport, device, OPERATIONS)
+        each.sort()
+        figures[f"{device} median us"] = stats.percentile(each, 50) / 1000
+        figures[f"{device} p99 us"] = stats.percentile(each, 99) / 1000
+        figures[f"{device} per s at depth 1"] = OPERATIONS * 1e9 / total
+    node = machine.node(transport, "blk")
+    _, [total] = machine.load(transport, "blk", f"queue {node} {DEPTH} {QUEUED}")
+    figures[f"blk per s at depth {DEPTH}"] = QUEUED * 1e9 / total
+    _, total = config_reads(machine, transport, CONFIG_READS)
+    figures["config reads per s"] = CONFIG_READS * 1e9 / total
+    return figures

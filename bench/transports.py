@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is compared: three transports, each with a window for each of three devices."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Transport:
+    """A way to a device.
+
+    OPTIONS are those of virtio-msgd's windows, DRIVER the guest's platform driver,
+    INTERRUPT the registers that its interrupt handler accesses.
+    """
+
+    name: str
+    options: str
+    driver: str
+    interrupt: tuple
+
+
+STOCK = Transport("virtio-mmio", "personality=mmio", "virtio-mmio",
+                  ("InterruptStatus", "InterruptACK"))
+WINDOW = Transport("virtio-msg-window", "page=off", "virtio-msg-mmio", ("Event",))
+PAGE = Transport("virtio-msg-page", "page=on", "virtio-msg-mmio", ("Event",))
+
+# All is compared with the first
+TRANSPORTS = (STOCK, WINDOW, PAGE)
+DEVICES = ("rng", "i2c", "blk")
