@@ -150,9 +150,14 @@ static void interrupt(struct carrier *carrier, unsigned int w)
 	struct xen_device *dev = xen_device(carrier);
 	struct xen_guest *guest = dev->guest;
 
-	(void)w;
 	if (dev->leaving)
 		return;
+	/* The device has come, to a driver that knows it already. */
+	if (dev->restore) {
+		if (dev->carrier.windows[w]->slot.dev)
+			xen_state_restore(dev);
+		return;
+	}
 	/* Refused only for a guest that is dying. */
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 1);
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 0);
@@ -203,7 +208,10 @@ static void empty_device(struct xen_device *dev)
 	log_line("%s: gone", dev->carrier.name);
 }
 
-/* Claim the window first, so that the guest never touches an unclaimed one. */
+/*
+ * Claim the window before all else, which may take time, so that the guest never
+ * touches an unclaimed one.
+ */
 static void start_device(struct xen_device *dev, const char *type)
 {
 	struct xen_guest *guest = dev->guest;
@@ -212,6 +220,8 @@ static void start_device(struct xen_device *dev, const char *type)
 	struct window *win;
 
 	if (xen_guest_claim(guest, dev->base, &err))
+		goto complain;
+	if (!guest->enabled && xen_guest_enable(guest, &err))
 		goto complain;
 	if (xen_choose(guest, dev->index, type, &choice, &err))
 		log_line("%s: %s: the slot stays empty", dev->carrier.name,
@@ -395,12 +405,10 @@ static struct xen_device *find_device(struct xen_guest *guest, unsigned int inde
 static void new_device(unsigned int domid, unsigned int index, const char *path)
 {
 	struct xen_guest *guest = find_guest(domid);
-	bool new_guest = !guest;
 	struct xen_device *dev;
-	struct errmsg err;
 	char *type;
 
-	if (new_guest)
+	if (!guest)
 		guest = add_guest(domid);
 	if (!guest)
 		return;
@@ -412,8 +420,8 @@ static void new_device(unsigned int domid, unsigned int index, const char *path)
 	if (read_device(dev, path))
 		start_device(dev, type ?: "");
 	free(type);
-	if (new_guest && xen_guest_enable(guest, &err))
-		log_line("xen: %s: %s", guest->name, err.text);
+	/* What the guest asked meanwhile, or while nobody was there */
+	xen_guest_serve(guest);
 }
 
 static void scan_device(unsigned int domid, unsigned int index)

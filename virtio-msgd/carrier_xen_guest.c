@@ -137,6 +137,12 @@ static void serve(struct xen_guest *guest, bool left)
 		serve_vcpu(guest, vcpu, left);
 }
 
+void xen_guest_serve(struct xen_guest *guest)
+{
+	if (guest->enabled)
+		serve(guest, false);
+}
+
 static void guest_left(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -261,8 +267,7 @@ int xen_guest_enable(struct xen_guest *guest, struct errmsg *err)
 					  vcpu, strerror(errno));
 		guest->ports[vcpu] = port;
 	}
-	/* What an adopted guest asked while nobody was there */
-	serve(guest, false);
+	guest->enabled = true;
 	return 0;
 }
 

@@ -105,6 +105,7 @@ struct xen_device {
  * @evtchn: its event channels here
  * @server: the IOREQ server's id
  * @have_server: which is valid
+ * @enabled: its vCPUs run into the server
  * @adopted: an earlier virtio-msgd had made it
  * @resource: the mapping of @page
  * @page: a request slot for each vCPU
@@ -128,6 +129,7 @@ struct xen_guest {
 	xenevtchn_handle *evtchn;
 	ioservid_t server;
 	bool have_server;
+	bool enabled;
 	bool adopted;
 	xenforeignmemory_resource_handle *resource;
 	volatile struct shared_iopage *page;
@@ -170,6 +172,8 @@ void xen_rules_free(void);
 int xen_guest_open(struct xen_guest *guest, long adopt, struct errmsg *err);
 /* Let the vCPUs run into it; from here on they wait for this process. */
 int xen_guest_enable(struct xen_guest *guest, struct errmsg *err);
+/* Look for requests that came without an event, or before there was a window. */
+void xen_guest_serve(struct xen_guest *guest);
 /* Close all handles; the server is destroyed if the guest is @dead. */
 void xen_guest_close(struct xen_guest *guest, bool dead);
 int xen_guest_claim(struct xen_guest *guest, uint64_t base, struct errmsg *err);

@@ -157,9 +157,9 @@ class Life(Chain):
             guest.destroy()
             self.assert_nothing_left()
 
-    def test_crash(self):
+    def test_panic(self):
         with self.service:
-            guest = self.guest()
+            guest = self.guest(on_reboot="destroy")
             guest.type("echo c >/proc/sysrq-trigger")
             self.dom0.wait("! xl domid domu 2>/dev/null", 30, "the guest's end")
             self.assert_nothing_left()
@@ -197,7 +197,7 @@ class Life(Chain):
 
 
 class BadInput(Chain):
-    def test_second_guest_is_refused_nothing_by_the_first(self):
+    def test_accesses_that_make_no_sense(self):
         with self.service:
             guest = self.guest()
             # Past the registers, and of a size that they do not have
