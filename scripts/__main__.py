@@ -6,20 +6,18 @@ import sys
 
 from scripts import say
 
-# command: (module, function, what `make help` says)
+# command: (module, function); `make help` says what they do
 COMMANDS = {
-    "tree": ("scripts.commands", "tree_command", "lay the series on a base kernel, print where"),
-    "series": ("scripts.commands", "series_command", "write the patches to out/series/"),
-    "kernel": ("scripts.commands", "kernel_command", "build a kernel with the options on"),
-    "check": ("scripts.check", "main", "check all kernel code and each patch, on both bases"),
-    "kunit": ("scripts.kunit", "main", "run the KUnit tests"),
-    "test": ("scripts.test", "main", "run every test there is"),
-    "demo": ("testbed.demo", "main", "boot a guest that reads a clock over virtio-msg"),
-    "xen": ("testbed.xen.demo", "main", "the same with Xen: a guest, Dom0, in QEMU"),
-    "test-xen": ("testbed.xen.test", "main", "run the tests on a machine with Xen"),
-    "xen": ("testbed.xen.demo", "main", "the same under Xen, in QEMU"),
-    "test-xen": ("testbed.xen.test", "main", "run the tests that need a machine with Xen"),
-    "bench": ("bench.run", "main", "measure the transports side by side"),
+    "tree": ("scripts.commands", "tree_command"),
+    "series": ("scripts.commands", "series_command"),
+    "kernel": ("scripts.commands", "kernel_command"),
+    "check": ("scripts.check", "main"),
+    "kunit": ("scripts.kunit", "main"),
+    "test": ("scripts.test", "main"),
+    "demo": ("testbed.demo", "main"),
+    "xen": ("testbed.xen.demo", "main"),
+    "test-xen": ("testbed.xen.test", "main"),
+    "bench": ("bench.run", "main"),
 }
 
 
@@ -30,7 +28,7 @@ def main():
         say.error(say.Error(f"there is no command {command!r}",
                             f"commands: {', '.join(COMMANDS)}"))
         return 1
-    module, function, _ = COMMANDS[command]
+    module, function = COMMANDS[command]
     return say.main(getattr(importlib.import_module(module), function), args)
 
 

@@ -179,6 +179,7 @@ def follow_directory(source, path):
         git.run("init", "--quiet", "--initial-branch=base")
     index = path / ".git" / "source-index"
     copy = Git(path, index=index)
+    say.note("looking for what changed there (the first time a minute or more)")
     say.run(copy.command("--work-tree", source, *QUICK_IMPORT, "add", "--all", "--force", "."),
             f"import-{path.name}", "git add", env=copy.environment, cwd=source)
     made = commit_base(copy)
@@ -188,6 +189,7 @@ def follow_directory(source, path):
 
 def find(base):
     """The Base for a name or a directory."""
+    debian.install(["git"])
     if base in bases():
         with cache.lock(f"base-{base}"):
             return fetch_base(base)
