@@ -21,7 +21,7 @@
  * first rule that applies counts; where none does, the window stays empty.
  *
  *	guest=NAME	the guest with this name (default: any)
- *	type=TYPE	devices of this type in xenstore: "virtio,device22", which
+ *	entry=TYPE	devices that have this type in xenstore: "virtio,device22", which
  *			may be given as "device22" (default: any)
  *	index=N		the guest's device with this number in xenstore (any)
  *	ioeventfd=off	take the guest's notifications in this process

@@ -95,10 +95,12 @@ static bool overdue(const struct xen_guest *guest, unsigned int vcpu)
 }
 
 /*
+ * Answer a vCPU's request: false if there is none that is not the kernel's.
+ *
  * @left: look for what was left to the kernel and is still there. Its handler may
  * have looked before the ioeventfd was assigned, and will not look again.
  */
-static void serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
+static bool serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 {
 	static const struct timeval later = { .tv_sec = LEFT_SECONDS };
 	volatile struct ioreq *slot = &guest->page->vcpu_ioreq[vcpu];
@@ -106,7 +108,7 @@ static void serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 
 	/* Being processed: by an earlier virtio-msgd that died of it, or then */
 	if (slot->state != STATE_IOREQ_READY && slot->state != STATE_IOREQ_INPROCESS)
-		return;
+		return false;
 	/* The hypervisor filled the slot in before it changed the state. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	memcpy(&req, (const void *)slot, sizeof(req));
@@ -115,7 +117,7 @@ static void serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 			clock_gettime(CLOCK_MONOTONIC, &guest->left_at[vcpu]);
 		if (!event_pending(guest->left, EV_TIMEOUT, NULL))
 			event_add(guest->left, &later);
-		return;
+		return false;
 	}
 
 	slot->state = STATE_IOREQ_INPROCESS;
@@ -127,6 +129,7 @@ static void serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 
 	if (guest->stale)
 		refresh(guest);
+	return true;
 }
 
 static void serve(struct xen_guest *guest, bool left)
@@ -150,6 +153,20 @@ static void guest_left(evutil_socket_t fd, short what, void *arg)
 	serve(arg, true);
 }
 
+/*
+ * The event was for a request that the kernel took or takes: each has an event of
+ * its own, and what it was can still be seen in the slot.
+ */
+static void count_ioeventfd(struct xen_guest *guest, unsigned int vcpu)
+{
+	uint64_t addr = guest->page->vcpu_ioreq[vcpu].addr;
+	struct xen_device *dev = find_device(guest, addr);
+
+	if (dev && dev->ioeventfds &&
+	    addr - dev->base == VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0))
+		dev->carrier.windows[0]->counters.ioeventfds++;
+}
+
 static void guest_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct xen_guest *guest = arg;
@@ -165,8 +182,8 @@ static void guest_event(evutil_socket_t fd, short what, void *arg)
 	if (port < 0)
 		return;
 	for (vcpu = 0; vcpu < guest->num_vcpus; vcpu++)
-		if (guest->ports[vcpu] == (uint32_t)port)
-			serve_vcpu(guest, vcpu, false);
+		if (guest->ports[vcpu] == (uint32_t)port && !serve_vcpu(guest, vcpu, false))
+			count_ioeventfd(guest, vcpu);
 	xenevtchn_unmask(guest->evtchn, port);
 }
 

@@ -27,7 +27,7 @@ static int applies(struct params *params, const struct xen_guest *guest,
 		   unsigned int index, const char *type, struct errmsg *err)
 {
 	const char *wanted_guest = params_get(params, "guest");
-	const char *wanted_type = params_get(params, "type");
+	const char *wanted_type = params_get(params, "entry");
 	uint64_t wanted_index = index;
 
 	if (params_number(params, "index", 0, UINT16_MAX, &wanted_index, err))

@@ -129,7 +129,7 @@ json_t *counters_json(const struct counters *c, bool mmio)
 	json_t *reads = words_json(c->reads, names, num, &total);
 	json_t *writes = words_json(c->writes, names, num, &total);
 
-	return json_pack("{s:{s:I,s:o,s:o},s:o,s:o,s:I,s:I,s:I,s:I,s:I}",
+	return json_pack("{s:{s:I,s:o,s:o},s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I}",
 			 "traps", "total", (json_int_t)total, "read", reads, "write", writes,
 			 "requests", messages_json(c->requests),
 			 "responses", messages_json(c->responses),
@@ -137,5 +137,6 @@ json_t *counters_json(const struct counters *c, bool mmio)
 			 "kicks", (json_int_t)c->kicks,
 			 "last_kick", (json_int_t)c->last_kick,
 			 "interrupts", (json_int_t)c->interrupts,
+			 "ioeventfds", (json_int_t)c->ioeventfds,
 			 "grants", (json_int_t)c->grants);
 }

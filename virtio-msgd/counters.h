@@ -23,6 +23,7 @@
  * @kicks: buffers announced that came through this process
  * @last_kick: what the last one said: the queue, or the notification data
  * @interrupts: raised by this process
+ * @ioeventfds: buffers announced that the kernel took (Xen)
  * @grants: pages that the guest granted and that were mapped here (Xen)
  */
 struct counters {
@@ -34,6 +35,7 @@ struct counters {
 	uint64_t kicks;
 	uint32_t last_kick;
 	uint64_t interrupts;
+	uint64_t ioeventfds;
 	uint64_t grants;
 };
 
@@ -42,8 +44,8 @@ void counters_kick(struct counters *counters, uint32_t data);
 
 /*
  * As a JSON object of "traps" ("total", "read" and "write" by register),
- * "requests" and "responses" by message, "discarded", "kicks", "last_kick", "interrupts", "grants";
- * what is 0 in a table is left out. @mmio chooses the names of registers.
+ * "requests" and "responses" by message, "discarded", "kicks", "last_kick", "interrupts",
+ * "ioeventfds", "grants"; what is 0 in a table is left out. @mmio chooses the names of registers.
  */
 json_t *counters_json(const struct counters *counters, bool mmio);
 

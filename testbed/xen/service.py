@@ -3,10 +3,12 @@
 
 import json
 
+from testbed.xen.machine import Failed
+
 CONTROL = "/run/virtio-msgd/control"
 LOG = "/var/log/virtio-msgd.log"
 # The rule for the built-in devices
-BUILT_IN = ("type=device22,device=i2c", "type=device4,device=rng")
+BUILT_IN = ("entry=device22,device=i2c", "entry=device4,device=rng")
 
 
 class Service:
@@ -29,7 +31,11 @@ class Service:
         options = " ".join(f"--xen '{rule}'" for rule in self.rules)
         self.machine.run(f"rm -f {CONTROL}; virtio-msgd {options} --listen {CONTROL} "
                          f">>{self.log_file} 2>&1 & echo $! >/run/virtio-msgd/pid")
-        self.machine.wait(f"virtio-msgd --control {CONTROL} list", 10, "the start of virtio-msgd")
+        try:
+            self.machine.wait(f"virtio-msgd --control {CONTROL} list", 10,
+                              "the start of virtio-msgd")
+        except Failed as problem:
+            raise Failed(f"virtio-msgd did not start, it said:\n{self.log()}") from problem
 
     def stop(self, signal="TERM"):
         """End it, with SIGTERM or another signal, and wait for its end."""

@@ -110,7 +110,7 @@ class Devices(Chain):
             self.assertEqual(set(self.service.carriers()), {"xen:one/0", "xen:two/0"})
 
     def test_empty_until_the_device_comes(self):
-        service = Service(self.dom0, rules=("type=device4,device=rng",))
+        service = Service(self.dom0, rules=("entry=device4,device=rng",))
         with service:
             guest = self.guest()
             self.assertEqual(guest.run("ls /sys/bus/virtio/devices").strip(), "")
