@@ -67,6 +67,8 @@ struct conn {
  * @pending: which interrupts
  * @pending_page: the page that @pending is in
  * @num_irqs: how many there are
+ * @answering: an access is being carried out
+ * @ring: interrupts were raised meanwhile, the doorbell was not rung yet
  */
 struct uml {
 	struct carrier carrier;
@@ -79,19 +81,35 @@ struct uml {
 	uint64_t *pending;
 	void *pending_page;
 	unsigned int num_irqs;
+	bool answering;
+	bool ring;
 };
 
+/* A doorbell that is full has been rung: the result does not matter */
+static void ring_doorbell(struct uml *uml)
+{
+	const char byte = 0;
+
+	uml->ring = false;
+	if (write(uml->doorbell, &byte, sizeof(byte)) < 0)
+		return;
+}
+
+/*
+ * The doorbell is a signal to the guest's process. While its CPU waits for an
+ * access that would only wake it, to wait again: the answer goes first.
+ */
 static void uml_interrupt(struct carrier *carrier, unsigned int w)
 {
 	struct uml *uml = (struct uml *)carrier;
-	const char byte = 0;
 
 	if (!uml->pending || w >= uml->num_irqs)
 		return;
 	__atomic_fetch_or(uml->pending, 1ULL << w, __ATOMIC_RELEASE);
-	/* A doorbell that is full has been rung: the result does not matter */
-	if (write(uml->doorbell, &byte, sizeof(byte)) < 0)
-		return;
+	if (uml->answering)
+		uml->ring = true;
+	else
+		ring_doorbell(uml);
 }
 
 static void guest_gone(struct uml *uml)
@@ -175,7 +193,9 @@ static uint64_t access_window(struct uml *uml, const struct mmio_sock_access *ac
 static void on_access(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *conn = arg;
+	struct uml *uml = conn->uml;
 	struct mmio_sock_reply reply;
+	bool sent = false;
 	int ret;
 
 	(void)fd;
@@ -185,11 +205,15 @@ static void on_access(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (ret > 0) {
 		conn->have = 0;
-		reply.value = access_window(conn->uml, &conn->access);
-		if (conn_send(conn, &reply, sizeof(reply)))
-			return;
+		uml->answering = true;
+		reply.value = access_window(uml, &conn->access);
+		uml->answering = false;
+		sent = conn_send(conn, &reply, sizeof(reply));
 	}
-	conn_close(conn);
+	if (uml->ring)
+		ring_doorbell(uml);
+	if (!sent)
+		conn_close(conn);
 }
 
 /*
