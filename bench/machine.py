@@ -51,8 +51,7 @@ class Machine:
     """A Bed with every device on every transport."""
 
     def __init__(self, name="bench", base="mainline"):
-        # Not all kernels have seccomp=; those that have are faster with it
-        self.bed = Bed(name, windows(), base, ["seccomp=auto"])
+        self.bed = Bed(name, windows(), base)
         self.realtime = False
 
     def __enter__(self):

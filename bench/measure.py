@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is counted once, and what is timed again and again."""
 
-from bench import counts, stats, words
-from bench.machine import I2C_ADDRESS
+from bench import blocktrace, counts, stats, words
+from bench.machine import I2C_ADDRESS, LOAD_SECONDS
 from bench.transports import DEVICES, PAGE, STOCK, WINDOW
 
 # Operations that load does before it measures
@@ -81,6 +81,10 @@ def time(machine, transport):
         figures[f"{device} p99 us"] = stats.percentile(each, 99) / 1000
         figures[f"{device} per s at depth 1"] = OPERATIONS * 1e9 / total
     node = machine.node(transport, "blk")
+    each = sorted(blocktrace.parse(machine.guest.check(
+        blocktrace.script(f"/host/load disk {node} {OPERATIONS}"), LOAD_SECONDS)))
+    figures["round trip median us"] = stats.median_of_binned(each)
+    figures["round trip p99 us"] = stats.percentile(each, 99)
     _, [total] = machine.load(transport, "blk", f"queue {node} {DEPTH} {QUEUED}")
     figures[f"blk per s at depth {DEPTH}"] = QUEUED * 1e9 / total
     _, total = config_reads(machine, transport, CONFIG_READS)

@@ -11,8 +11,9 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # pylint: disable=wrong-import-position
 
 COLOURS = ("#8c8c8c", "#5b9bd5", "#2e7d32")
-TIMES = {"blk median us": "disk read,\nmedian", "i2c median us": "I2C transfer,\nmedian",
-         "blk p99 us": "disk read,\n99th percentile"}
+TIMES = {"round trip median us": "round trip,\nmedian",
+         "round trip p99 us": "round trip,\n99th percentile",
+         "blk median us": "a program's\ndisk read", "i2c median us": "a program's\nI2C transfer"}
 RATES = {"blk per s at depth 1": "disk reads,\ndepth 1",
          "blk per s at depth 32": "disk reads,\ndepth 32", "config reads per s": "config reads"}
 

@@ -9,6 +9,11 @@ def percentile(ordered, percent):
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
+def median_of_binned(values):
+    """The median of VALUES that were cut to whole numbers."""
+    return statistics.median_grouped(values, interval=1)
+
+
 def ratios(rounds, name, reference, figure):
     """FIGURE of NAME divided by that of REFERENCE, for each of the ROUNDS."""
     return [each[name][figure] / each[reference][figure] for each in rounds]
