@@ -142,8 +142,9 @@ void virtio_msg_break_work(struct work_struct *work)
 		container_of(work, struct virtio_msg_device, break_work);
 
 	virtio_break_device(&vmdev->vdev);
-	/* The driver finds DEVICE_NEEDS_RESET in the status */
-	if (READ_ONCE(vmdev->status) & VIRTIO_CONFIG_S_DRIVER)
+	/* No event told the driver to look at the status */
+	if (READ_ONCE(vmdev->dead) &&
+	    READ_ONCE(vmdev->status) & VIRTIO_CONFIG_S_DRIVER)
 		virtio_config_changed(&vmdev->vdev);
 }
 

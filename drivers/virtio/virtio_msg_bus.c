@@ -62,8 +62,11 @@ static void virtio_msg_config_event(struct virtio_msg_device *vmdev, u32 status)
 	if (!(mine & VIRTIO_CONFIG_S_DRIVER))
 		return;
 	if (status & VIRTIO_CONFIG_S_NEEDS_RESET &&
-	    !xchg(&vmdev->needs_reset, true))
+	    !xchg(&vmdev->needs_reset, true)) {
 		dev_err_ratelimited(&vmdev->vdev.dev, "device needs a reset\n");
+		/* What it was given will not come back: let no more be added */
+		schedule_work(&vmdev->break_work);
+	}
 	virtio_config_changed(&vmdev->vdev);
 }
 
