@@ -310,14 +310,15 @@ void virtio_msg_reset(struct virtio_device *vdev)
 			vmdev->dev_num, ERR_PTR(err), vmdev->leak_vqs ?
 			", its virtqueues' memory will not be freed" : "");
 		virtio_msg_kill(vmdev);
-	} else {
-		cancel_work_sync(&vmdev->break_work);
-		WRITE_ONCE(vmdev->dead, false);
 	}
 	vmdev->vqs_enabled = false;
 	virtio_msg_synchronize_cbs(vdev);
 	/* Not before: an event on its way may have been about it */
 	WRITE_ONCE(vmdev->needs_reset, false);
+	if (!err || err == -ENODEV) {
+		cancel_work_sync(&vmdev->break_work);
+		WRITE_ONCE(vmdev->dead, false);
+	}
 }
 
 /* Features: rule D4 */
