@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""virtio-msgd as a process in Dom0."""
+"""virtio-msgd and vhost-user backends as processes in Dom0."""
 
 import json
 
@@ -32,7 +32,7 @@ class Service:
         self.machine.run(f"rm -f {CONTROL}; virtio-msgd {options} --listen {CONTROL} "
                          f">>{self.log_file} 2>&1 & echo $! >/run/virtio-msgd/pid")
         try:
-            self.machine.wait(f"virtio-msgd --control {CONTROL} list", 10,
+            self.machine.wait(f"virtio-msgd --control {CONTROL} list", 30,
                               "the start of virtio-msgd")
         except Failed as problem:
             raise Failed(f"virtio-msgd did not start, it said:\n{self.log()}") from problem
@@ -62,3 +62,43 @@ class Service:
     def log(self):
         """What it has said."""
         return self.machine.run(f"cat {self.log_file}")
+
+
+class I2cBackend:
+    """vhost-device-i2c on Dom0's bus with the DS1338; use with `with`.
+
+    It is started again when it ends. It always does when its guest lets go of it:
+    it closes gntdev before it unmaps the rings, whose failure it takes for a bug.
+    """
+
+    SOCKET = "/run/vhost-device-i2c.sock"
+    LOG = "/var/log/vhost-device-i2c.log"
+    BUS = "radeonfb dvi"
+    ADDRESS = 0x68
+    # The socket's name has the number of the guest at its end
+    RULE = f"entry=device22,device=vhost-user,type=i2c,socket={SOCKET}0"
+
+    def __init__(self, machine):
+        self.machine = machine
+
+    @property
+    def bus(self):
+        """The bus's number in Dom0."""
+        return int(self.machine.run(
+            f"grep -lx '{self.BUS}' /sys/bus/i2c/devices/i2c-*/name | tr -dc 0-9"))
+
+    def __enter__(self):
+        self.machine.run(
+            f"rm -f {self.LOG}; (while :; do vhost-device-i2c --socket-path {self.SOCKET} "
+            f"--socket-count 1 --device-list '{self.BUS}:{self.ADDRESS}'; usleep 200000; "
+            f"done >>{self.LOG} 2>&1) & echo $! >/run/i2c-backend.pid")
+        self.machine.wait(f"test -S {self.SOCKET}0", 30, "the start of vhost-device-i2c")
+        return self
+
+    def __exit__(self, *_):
+        self.machine.run("kill $(cat /run/i2c-backend.pid); killall -9 vhost-device-i2c; "
+                         f"rm -f {self.SOCKET}0", check=False)
+
+    def log(self):
+        """What it has said."""
+        return self.machine.run(f"cat {self.LOG}")
