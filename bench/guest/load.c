@@ -5,16 +5,18 @@
  *	load i2c ADAPTER ADDRESS COUNT	one transfer of one byte at a time
  *	load disk DISK COUNT		one read of a sector at a time
  *	load queue DISK DEPTH COUNT	reads of a sector, DEPTH of them at a time
+ *	load burst DISK DEPTH		DEPTH reads of a sector, handed in one by one
  *	load file PATH COUNT		reads of a (sysfs) file from its start
  *
- * Prints the nanoseconds of the whole run on a line and then, but for "queue" and
- * "file", those of each operation.
+ * Prints the nanoseconds of the whole run on a line and then, for "i2c" and "disk",
+ * those of each operation.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/i2c-dev.h>
 #include <linux/i2c.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,8 @@
 #include <unistd.h>
 
 #define SECTOR		512
-#define SPAN		(1024 * SECTOR)	/* what is read of a disk, again and again */
+#define SPAN		(8192 * SECTOR)	/* what is read of a disk, again and again */
+#define STRIDE		(8 * SECTOR)	/* not side by side: the block layer would merge them */
 #define MAX_DEPTH	256
 #define WARM_UP		64		/* operations before anything is measured */
 
@@ -104,7 +107,7 @@ static void transfer(struct source *source)
 
 static void read_sector(struct source *source)
 {
-	off_t offset = source->done++ * SECTOR % SPAN;
+	off_t offset = source->done++ * STRIDE % SPAN;
 
 	if (pread(source->fd, source->buf, SECTOR, offset) != SECTOR)
 		die("read");
@@ -141,7 +144,7 @@ static void one_by_one(struct source *source, void (*operation)(struct source *s
 
 /* Many at a time */
 
-static void fill(struct iocb *iocb, int fd, uint8_t *bufs, uint64_t slot, uint64_t offset)
+static void fill(struct iocb *iocb, int fd, uint8_t *bufs, uint64_t slot, uint64_t place)
 {
 	*iocb = (struct iocb) {
 		.aio_data = slot,
@@ -149,12 +152,25 @@ static void fill(struct iocb *iocb, int fd, uint8_t *bufs, uint64_t slot, uint64
 		.aio_fildes = fd,
 		.aio_buf = (uintptr_t)(bufs + slot * SECTOR),
 		.aio_nbytes = SECTOR,
-		.aio_offset = offset * SECTOR % SPAN,
+		.aio_offset = place * STRIDE % SPAN,
 	};
 }
 
-/* Whatever is complete is handed in again at once: DEPTH are always under way */
-static void queue(const char *disk, unsigned long depth, unsigned long count)
+static void submit(aio_context_t context, struct iocb **list, long num, long at_once)
+{
+	long i;
+
+	for (i = 0; i < num; i += at_once) {
+		if (syscall(SYS_io_submit, context, at_once, list + i) != at_once)
+			die("io_submit");
+	}
+}
+
+/*
+ * Whatever is complete is handed in again at once: DEPTH are always under way. The
+ * block layer makes one notification of what is handed in together.
+ */
+static void queue(const char *disk, unsigned long depth, unsigned long count, bool together)
 {
 	static struct iocb iocbs[MAX_DEPTH], *list[MAX_DEPTH];
 	static struct io_event events[MAX_DEPTH];
@@ -177,8 +193,8 @@ static void queue(const char *disk, unsigned long depth, unsigned long count)
 			list[num] = &iocbs[events[i].data];
 			fill(list[num], fd, bufs, events[i].data, sent);
 		}
-		if (num && syscall(SYS_io_submit, context, num, list) != num)
-			die("io_submit");
+		if (num)
+			submit(context, list, num, together ? num : 1);
 		ready = syscall(SYS_io_getevents, context, 1, depth, events, NULL);
 		if (ready < 1)
 			die("io_getevents");
@@ -222,11 +238,13 @@ int main(int argc, char **argv)
 		source.buf = sectors(1);
 		one_by_one(&source, read_sector, number(argv[3]));
 	} else if (argc == 5 && !strcmp(argv[1], "queue") && number(argv[3]) <= MAX_DEPTH) {
-		queue(argv[2], number(argv[3]), number(argv[4]));
+		queue(argv[2], number(argv[3]), number(argv[4]), true);
+	} else if (argc == 4 && !strcmp(argv[1], "burst") && number(argv[3]) <= MAX_DEPTH) {
+		queue(argv[2], number(argv[3]), number(argv[3]), false);
 	} else if (argc == 4 && !strcmp(argv[1], "file")) {
 		read_file(argv[2], number(argv[3]));
 	} else {
-		fprintf(stderr, "usage: load i2c|disk|queue|file ARGUMENT...\n");
+		fprintf(stderr, "usage: load i2c|disk|queue|burst|file ARGUMENT...\n");
 		return 2;
 	}
 	return 0;
