@@ -90,6 +90,7 @@ STAGES = (
     ("unit tests of scripts/", python_tests, "scripts/tests"),
     ("unit tests of testbed/", python_tests, "testbed/tests"),
     ("unit tests of testbed/xen/", python_tests, "testbed/xen/tests"),
+    ("unit tests of bench/", python_tests, "bench/tests"),
     ("unit tests of virtio-msgd", msgd_tests),
     *((title, kunit.run, base, configs) for title, base, configs in kunit.RUNS),
     ("end-to-end tests in a UML guest", python_tests, "testbed/e2e"),
