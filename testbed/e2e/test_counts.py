@@ -6,7 +6,8 @@ from testbed.e2e.case import GuestTest
 PROBE = {"GET_DEVICE_INFO": 1, "GET_DEVICE_FEATURES": 1, "SET_DRIVER_FEATURES": 1,
          "SET_DEVICE_STATUS": 5, "GET_VQUEUE": 1, "SET_VQUEUE": 1}
 READS = 20
-READ_RNG = f"dd if=/dev/hwrng of=/dev/null bs=64 count={READS}"
+# Not the rng: the kernel reads that by itself, too
+READ_I2C = f"for n in $(seq {READS}); do i2cget -y 0 0x68 6; done"
 
 
 class Counts(GuestTest):
@@ -22,10 +23,12 @@ class Counts(GuestTest):
         return bed.msgd.counters()
 
     def test_probe_of_rng_in_page_mode(self):
-        bed, counters = self.booted("device=rng")
+        _, counters = self.booted("device=rng")
+        kicks = counters["kicks"]
+        self.assertGreater(kicks, 0)
         self.assertEqual(counters["traps"], {
-            "total": 14, "read": {"Magic": 1, "Identity": 1},
-            "write": {"Page": 1, "Doorbell": 10, "QueueNotify": 1}})
+            "total": 13 + kicks, "read": {"Magic": 1, "Identity": 1},
+            "write": {"Page": 1, "Doorbell": 10, "QueueNotify": kicks}})
         self.assertEqual(counters["requests"], PROBE)
         self.assertEqual(counters["responses"], PROBE)
         self.assertEqual(counters["discarded"], 0)
@@ -49,21 +52,21 @@ class Counts(GuestTest):
         self.assertEqual(counters["traps"]["total"], 34)
 
     def test_round_trip_in_page_mode_is_one_trap(self):
-        bed, _ = self.booted("device=rng")
-        counters = self.counted(bed, READ_RNG)
+        bed, _ = self.booted("device=i2c")
+        counters = self.counted(bed, READ_I2C)
         self.assertEqual(counters["traps"], {"total": READS, "read": {},
                                              "write": {"QueueNotify": READS}})
         self.assertEqual((counters["kicks"], counters["interrupts"]), (READS, READS))
 
     def test_round_trip_in_window_mode_is_two(self):
-        bed, _ = self.booted("device=rng,page=off")
-        counters = self.counted(bed, READ_RNG)
+        bed, _ = self.booted("device=i2c,page=off")
+        counters = self.counted(bed, READ_I2C)
         self.assertEqual(counters["traps"], {"total": 2 * READS, "read": {"Event": READS},
                                              "write": {"QueueNotify": READS}})
 
     def test_round_trip_over_virtio_mmio_is_three(self):
-        bed, _ = self.booted("device=rng,personality=mmio")
-        counters = self.counted(bed, READ_RNG)
+        bed, _ = self.booted("device=i2c,personality=mmio")
+        counters = self.counted(bed, READ_I2C)
         self.assertEqual(counters["traps"], {
             "total": 3 * READS, "read": {"InterruptStatus": READS},
             "write": {"QueueNotify": READS, "InterruptACK": READS}})
@@ -77,7 +80,7 @@ class Counts(GuestTest):
         self.assertEqual(first["requests"], second["requests"])
 
     def test_an_idle_guest_traps_nothing(self):
-        bed, _ = self.booted("device=rng")
+        bed, _ = self.booted("device=i2c")
         counters = self.counted(bed, "sleep 1; cat /sys/bus/virtio/devices/virtio0/status")
         self.assertEqual(counters["traps"]["total"], 0)
 
