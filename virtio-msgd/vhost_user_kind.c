@@ -271,7 +271,6 @@ static const struct vu_kind kinds[] = {
 		.id = VIRTIO_ID_RNG,
 		.queues = 1,
 		.queue_size = 64,
-		.replayable = true,
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "scsi",

@@ -25,7 +25,9 @@ struct vu_options;
  * @not_offered: features that a backend may offer, but that the frontend would
  *	have to take part in
  * @replayable: requests that were not completed may be done again, and are done
- *	in order: a backend that comes back goes on where the other one left off
+ *	in order: a backend that comes back goes on where the other one left off,
+ *	also without a record of requests in flight. Backends of this type find the
+ *	next used entry in the ring, as the protocol says; not all others do
  * @options: ask for the type's own options; NULL: none
  * @adjust_config: fill in what is the frontend's in config space
  */

@@ -481,8 +481,8 @@ static void backend_comes_back_to_its_requests(void **state)
 static void backend_does_not_come_back(void **state)
 {
 	(void)state;
-	plug("device=rng,reconnect=1");
-	drive(0, 1);
+	plug("device=net,reconnect=1");
+	drive(0, 2);
 	backend_stop(&b);
 	run_for(300);
 	assert_false(needs_reset());

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A disk by qemu-storage-daemon: real file system work, and the daemon's death."""
+
+import os
+import signal
+import subprocess
+import time
+
+from scripts import debian
+from testbed import backends
+from testbed.e2e.backend_case import READ_RNG, BackendTest
+
+FILE_SYSTEM = "mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /mnt"
+FIO = ("fio --name=verify --filename=/mnt/file --size=24M --bs=4k --rw=randwrite "
+       "--ioengine=libaio --iodepth=32 --direct=1 --verify=crc32c --verify_fatal=1 "
+       "--randseed=1 --end_fsync=1")
+
+
+class Disk(BackendTest):
+    def setUp(self):
+        super().setUp()
+        self.disk = self.backend("qemu-storage-daemon", backends.blk)
+
+    def assert_clean(self):
+        """The file system in the image is as it should be."""
+        debian.install(["e2fsprogs"])
+        check = subprocess.run(["/sbin/e2fsck", "-fn", self.disk.image], capture_output=True,
+                               text=True, check=False)
+        self.assertEqual(check.returncode, 0, check.stdout)
+
+    def test_verified_io(self):
+        guest = self.boot_backends(self.disk).guest
+        self.assertEqual(guest.check("cat /sys/block/vda/size").strip(), str((128 << 20) >> 9))
+        guest.check(FILE_SYSTEM, 60)
+        guest.check(FIO, 120)
+        # Again from the disk: nothing is in the page cache after a mount
+        guest.check("umount /mnt && mount -t ext4 /dev/vda /mnt")
+        guest.check(f"{FIO} --verify_only", 120)
+        guest.check("umount /mnt")
+        self.assert_clean()
+
+    def test_discard_gives_blocks_back(self):
+        guest = self.boot_backends(self.disk).guest
+        guest.check("dd if=/dev/urandom of=/dev/vda bs=1M count=16 oflag=direct", 60)
+        full = os.stat(self.disk.image).st_blocks * 512
+        self.assertGreaterEqual(full, 16 << 20)
+        guest.check("blkdiscard -o 4194304 -l 8388608 /dev/vda")
+        self.assertLessEqual(os.stat(self.disk.image).st_blocks * 512, full - (8 << 20))
+        data = self.disk.image.read_bytes()
+        self.assertEqual(data[4 << 20:12 << 20], bytes(8 << 20))
+        self.assertNotEqual(data[:4 << 20], bytes(4 << 20))
+
+    def test_resize_while_mounted(self):
+        bed = self.boot_backends(self.disk)
+        guest = bed.guest
+        guest.check(FILE_SYSTEM, 60)
+        self.disk.resize(192 << 20)
+        guest.wait_for(f"test $(cat /sys/block/vda/size) -eq {(192 << 20) >> 9}")
+        self.assert_logged_once(guest, "[vda]", "new size")
+        guest.check("resize2fs /dev/vda && "
+                    "dd if=/dev/zero of=/mnt/big bs=1M count=140 && umount /mnt", 60)
+        self.assert_clean()
+
+    def test_restarted_during_io(self):
+        bed = self.boot_backends(self.disk)
+        guest = bed.guest
+        guest.check(FILE_SYSTEM, 60)
+        guest.begin(FIO)
+        for _ in range(3):
+            time.sleep(0.3)
+            self.disk.kill()
+            self.disk.start()
+        result = guest.finish(120)
+        self.assertEqual(result.status, 0, result)
+        self.assertGreaterEqual(bed.msgd.log().count("goes on where it was"), 1)
+        guest.check(f"{FIO} --verify_only && umount /mnt", 120)
+        self.assertEqual(self.device_status(guest), 0xf)
+        self.assert_clean()
+
+    def test_gone_for_good_then_back(self):
+        bed = self.boot_backends(f"{self.disk.window},reconnect=1", "device=rng")
+        guest = bed.guest
+        guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1")
+        self.disk.kill()
+        self.wait_needs_reset(guest)
+        guest.check(READ_RNG)
+        self.disk.start()
+        self.rebind(guest, "virtio_blk")
+        guest.wait_for("test -e /dev/vda")
+        guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct")
+
+    def test_hangs_in_reset(self):
+        bed = self.boot_backends(self.disk, "device=rng")
+        guest = bed.guest
+        guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1")
+        self.disk.signal(signal.SIGSTOP)
+        guest.check("echo virtio0 > /sys/bus/virtio/drivers/virtio_blk/unbind", 60)
+        guest.check(READ_RNG)
+        self.assertIn("does not answer", bed.msgd.log())
+        self.disk.signal(signal.SIGCONT)
+        # It sees that the connection is over, lets go of memory, and is found again
+        guest.wait_for("echo virtio0 > /sys/bus/virtio/drivers/virtio_blk/bind; "
+                       "test -e /dev/vda", 20)
+        guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct")
+
+    def test_removed_and_added_at_run_time(self):
+        bed = self.boot_backends(self.disk)
+        guest = bed.guest
+        guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1")
+        bed.msgd.control("remove", "0")
+        guest.wait_for("test ! -e /dev/vda")
+        bed.msgd.control("add", "0", *self.disk.window.split(","))
+        guest.wait_for("test -e /dev/vda")
+        guest.check(FILE_SYSTEM, 60)
