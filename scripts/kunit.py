@@ -8,6 +8,7 @@ import re
 from scripts import cache, kernel, say, tree
 from scripts.results import Results
 
+KUNIT = "tools/testing/kunit/kunit.py"
 TESTS = "drivers/virtio"
 DEBUG = "tools/testing/kunit/configs/virtio_msg.config"
 # (title, base, further configurations): what `make test` runs
@@ -41,20 +42,22 @@ def run(results, base, configs=()):
     source = tree.lay(base)
     name = "kunit-debug" if configs else "kunit"
     build = cache.directory("build", source.name, name)
-    log, report = f"{name}-{source.name}", build / "report.json"
-    progress = say.Progress("building and running the tests")
-    seen = iter(range(1, 10 ** 9))
+    log, report, console = f"{name}-{source.name}", build / "report.json", build / "test.log"
+    options = [f"--build_dir={build}", "--make_options=CC=ccache gcc",
+               "--make_options=HOSTCC=ccache gcc",
+               *(f"--kunitconfig={config}" for config in (TESTS, *configs))]
     with cache.lock(f"build-{source.name}-{name}"), tree.reading(source):
-        report.unlink(missing_ok=True)
-        status = say.run(
-            ["nice", "tools/testing/kunit/kunit.py", "run", f"--build_dir={build}",
-             f"--jobs={os.cpu_count()}", "--timeout=600", f"--json={report}",
-             "--make_options=CC=ccache gcc",
-             *(f"--kunitconfig={config}" for config in (TESTS, *configs))],
-            log, check=False, cwd=source, env=kernel.environment(),
-            on_line=lambda _: progress.at(next(seen), "lines of output"))
+        say.run([KUNIT, "config", *options], f"{log}-config", "kunit.py config", cwd=source,
+                env=kernel.environment())
+        # kunit.py would build it too, but without saying how far it is.
+        kernel.compile_kernel(source, build, "um", ["all"], log=f"{log}-build",
+                              what="building the tests")
+        for old in (report, console):
+            old.unlink(missing_ok=True)
+        status = say.run([KUNIT, "run", f"--jobs={os.cpu_count()}", "--timeout=600",
+                          f"--json={report}", *options], log, check=False, cwd=source,
+                         env=kernel.environment())
         found = list(cases(json.loads(report.read_text()))) if report.exists() else []
-        console = build / "test.log"
         text = console.read_text(errors="replace") if console.exists() else ""
     if not found:
         raise say.Error(f"kunit.py ran no test (exit status {status}), log: "
