@@ -99,9 +99,21 @@ def show_cost(at_boot, at_end):
     line("kicks, interrupts", f"{at_end['kicks']}, {at_end['interrupts']}")
 
 
-def i2c(base):
-    """The demo: an I2C clock."""
-    windows = ["device=i2c"]
+def i2c(guest):
+    """An I2C adapter with a DS1338 real-time clock on its bus."""
+    show_clock(guest)
+    show_bus(guest)
+
+
+# What --device may name: the windows virtio-msgd gets, and what is shown of them
+DEVICES = {
+    "i2c": (["device=i2c"], i2c),
+}
+
+
+def show(name, base):
+    """Boot a guest with the device called NAME and show it at work."""
+    windows, function = DEVICES[name]
     say.step("getting virtio-msgd and the guest kernel ready")
     with prepared(Bed("demo", windows, base)) as bed:
         guest = bed.guest
@@ -109,8 +121,7 @@ def i2c(base):
         say.note(f"Linux {release} is up (User Mode Linux, console: {guest.console_file})")
         at_boot = bed.msgd.counters()
         show_device(guest)
-        show_clock(guest)
-        show_bus(guest)
+        function(guest)
         show_cost(at_boot, bed.msgd.counters())
         guest.halt()
 
@@ -146,12 +157,13 @@ def main(args):
     """The command."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__.splitlines()[0])
     parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
+    parser.add_argument("--device", default="i2c", choices=DEVICES, help="what to show")
     parser.add_argument("--shell", action="store_true", help="leave me in a shell in the guest")
     options = parser.parse_args(args)
     started = time.monotonic()
     if options.shell:
         return shell(options.base)
-    i2c(options.base)
+    show(options.device, options.base)
     print(f"\ndone in {time.monotonic() - started:.0f} s; "
           "`make shell` leaves you in a shell in this guest")
     return 0

@@ -119,7 +119,7 @@ class Power(GuestTest):
                 guest = self.boot([f"device=rng,page={page}", "device=i2c"]).guest
                 guest.check(ADD_CLOCK)
                 guest.check(KEEP_READING)
-                for level in ("freezer", "devices", "devices"):
+                for level in ("freezer", "devices", "platform", "devices"):
                     self.suspend(guest, level)
                 guest.check(STOP_READING)
                 guest.check(READ_RNG)
