@@ -105,6 +105,12 @@ static void virtio_msg_mmio_get(void *msg, void __iomem *from, size_t size)
 	memcpy(msg, tail, size);
 }
 
+/* Messages end where the window does: behind it may be another device's */
+static size_t virtio_msg_mmio_room(const struct virtio_msg_mmio *mmio)
+{
+	return resource_size(mmio->bus.window) - VIRTIO_MSG_MMIO_WINDOW;
+}
+
 /* A request that was not understood leaves zeros, no device side all ones */
 static int virtio_msg_mmio_transfer_window(struct virtio_msg_mmio *mmio,
 					   struct virtio_msg_header *request,
@@ -120,7 +126,7 @@ static int virtio_msg_mmio_transfer_window(struct virtio_msg_mmio *mmio,
 	if (!size && !response->type)
 		return -EIO;
 	if (response->token != request->token || size < sizeof(*response) ||
-	    size > max)
+	    size > min(max, virtio_msg_mmio_room(mmio)))
 		return -EPROTO;
 	virtio_msg_mmio_get(response + 1, window + sizeof(*response),
 			    size - sizeof(*response));
@@ -163,7 +169,6 @@ static int virtio_msg_mmio_transfer(struct virtio_msg_bus *bus,
 				    size_t size)
 {
 	struct virtio_msg_mmio *mmio = to_virtio_msg_mmio(bus);
-
 	int err;
 
 	scoped_guard(spinlock_irqsave, &mmio->lock) {
@@ -413,7 +418,8 @@ static int virtio_msg_mmio_identify(struct virtio_msg_mmio *mmio)
 		return -ENXIO;
 	}
 	mmio->bus.revision = VIRTIO_MSG_MMIO_ID_REVISION(id);
-	mmio->bus.msg_size = VIRTIO_MSG_MMIO_ID_MSG_SIZE(id);
+	mmio->bus.msg_size = min_t(u64, VIRTIO_MSG_MMIO_ID_MSG_SIZE(id),
+				   virtio_msg_mmio_room(mmio));
 	mmio->features = VIRTIO_MSG_MMIO_ID_FEATURES(id);
 	mmio->bus.transport_features = 0;
 	if (mmio->features & VIRTIO_MSG_MMIO_F_TRANSPORT)
