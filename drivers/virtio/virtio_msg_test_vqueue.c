@@ -469,8 +469,7 @@ static int interrupt_thread(void *data)
 		local_irq_save(flags);
 		virtio_msg_used_interrupt(&fix->fb->bus, 0);
 		local_irq_restore(flags);
-		cond_resched();
-		fsleep(10);
+		usleep_range(20, 50);
 	}
 	return 0;
 }
@@ -486,7 +485,7 @@ static void expect_all_done(struct kunit *test)
 		for (tries = 0; tries < 1000; tries++) {
 			if (READ_ONCE(queue->done) == queue->sent)
 				break;
-			fsleep(1000);
+			usleep_range(1000, 2000);
 		}
 		KUNIT_EXPECT_EQ(test, queue->done, queue->sent);
 		KUNIT_EXPECT_EQ(test, queue->errors, 0);
@@ -511,7 +510,7 @@ static void interrupts_while_taken_down(struct kunit *test)
 		struct virtqueue *vq = fix->drv->queues[i % 4].vq;
 
 		KUNIT_EXPECT_EQ(test, vdev->config->disable_vq_and_reset(vq), 0);
-		fsleep(20);
+		usleep_range(20, 50);
 		KUNIT_EXPECT_EQ(test, vdev->config->enable_vq_after_reset(vq), 0);
 		for (j = 0; j < 4 * 10; j++) {
 			KUNIT_EXPECT_EQ(test, vmt_send(fix->drv, j % 4), 0);
@@ -538,7 +537,7 @@ struct context {
 static void sleep_on_leave(struct vmt_bus *fb, const struct virtio_msg_header *req)
 {
 	/* Others get in between a response and its use */
-	fsleep(50);
+	usleep_range(50, 100);
 }
 
 static int context_thread(void *data)
@@ -557,7 +556,7 @@ static int context_thread(void *data)
 		virtqueue_notify(fix->drv->queues[ctx->number % 2].vq);
 	}
 	while (!kthread_should_stop())
-		fsleep(100);
+		usleep_range(100, 200);
 	return 0;
 }
 
