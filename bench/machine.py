@@ -51,17 +51,14 @@ class Machine:
     """A Bed with every device on every transport."""
 
     def __init__(self, name="bench", base="mainline"):
+        self.program = build_load()
         self.bed = Bed(name, windows(), base)
         self.realtime = False
 
     def __enter__(self):
         with realtime() as self.realtime:
             self.bed.__enter__()
-        try:
-            shutil.copy(build_load(), self.bed.guest.directory / "load")
-        except BaseException:
-            self.bed.__exit__()
-            raise
+        shutil.copy(self.program, self.bed.guest.directory / "load")
         return self
 
     def __exit__(self, *_):

@@ -8,6 +8,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from bench import measure, report
 from bench.machine import Machine
@@ -48,27 +49,28 @@ def show(lines):
     print("\n" + "\n".join(lines), flush=True)
 
 
-def finish(counted, phases, narrow, rounds, verbose):
-    """Tables on the screen, files in out/."""
+def finish(counted, phases, narrow, rounds, options):
+    """Tables on the screen, files in the directory that OPTIONS name."""
+    out = options.out.resolve()
     show(report.count_table(counted, narrow))
     show(report.time_table(rounds))
     goals_missed = report.missed(counted, rounds)
     if goals_missed:
         show(["Not reached:", *goals_missed])
-    if verbose or goals_missed:
+    if options.verbose or goals_missed:
         show(["Where the traps go"])
         for name, each in phases.items():
             show(report.phase_table(each, name))
 
-    OUT.mkdir(exist_ok=True)
-    report.write(OUT / "bench.json", report.summary(counted, rounds))
-    details = OUT / "bench-details.json"
+    out.mkdir(parents=True, exist_ok=True)
+    report.write(out / "bench.json", report.summary(counted, rounds))
+    details = out / "bench-details.json"
     report.write(details, {"counts": {name: report.flat(each) for name, each in counted.items()},
                            "counts_32_bit": narrow, "phases": phases, "rounds": rounds})
     debian.install(["python3", "python3-matplotlib"])
-    say.run([PYTHON, "-m", "bench.plot", details, OUT / "bench.png"], "bench-plot",
+    say.run([PYTHON, "-m", "bench.plot", details, out / "bench.png"], "bench-plot",
             "drawing the plot", cwd=say.REPO)
-    show([f"figures: {OUT / 'bench.json'}", f"plot:    {OUT / 'bench.png'}",
+    show([f"figures: {out / 'bench.json'}", f"plot:    {out / 'bench.png'}",
           f"details: {details}"])
 
 
@@ -78,6 +80,7 @@ def main(args):
     parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often times are taken")
     parser.add_argument("--verbose", action="store_true", help="show where all traps go")
+    parser.add_argument("--out", type=Path, default=OUT, help="where the results go (out/)")
     options = parser.parse_args(args)
     if options.rounds < 1:
         raise say.Error("--rounds: at least 1 is needed")
@@ -95,6 +98,6 @@ def main(args):
             raise say.Error("the guest's kernel complained:\n" + "\n".join(problems),
                             f"console: {machine.guest.console_file}")
         machine.guest.halt()
-    finish(counted, phases, narrow, rounds, options.verbose)
+    finish(counted, phases, narrow, rounds, options)
     print(f"\ndone in {time.monotonic() - started:.0f} s")
     return 0

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make bench as its user sees it: tables, figures, plot."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from bench.transports import TRANSPORTS
+from scripts import say
+from testbed.e2e.test_traps import EXPECTED
+
+
+def bench(*arguments):
+    """The finished process of `make bench` with ARGUMENTS."""
+    return subprocess.run([sys.executable, "-m", "scripts", "bench", *map(str, arguments)],
+                          cwd=say.REPO, capture_output=True, text=True, check=False)
+
+
+class Bench(unittest.TestCase):
+    def test_two_rounds(self):
+        with tempfile.TemporaryDirectory() as directory:
+            out = Path(directory)
+            done = bench("--rounds=2", "--verbose", f"--out={out}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for words in ("probe rng", "round trip", "config reads per second", "2 rounds",
+                          "Where the traps go", "SET_DEVICE_STATUS 5"):
+                self.assertIn(words, done.stdout)
+            self.check_figures(json.loads((out / "bench.json").read_text()))
+            self.assertEqual((out / "bench.png").read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+    def check_figures(self, figures):
+        """Of the shape that was agreed, with exact counts and times that can be."""
+        self.assertEqual(list(figures), ["transports"])
+        self.assertEqual(list(figures["transports"]), [each.name for each in TRANSPORTS])
+        for transport in TRANSPORTS:
+            found = figures["transports"][transport.name]
+            self.assertEqual(list(found), ["traps", "latency_us", "rps", "config_reads_per_s"])
+            self.assertEqual(found["traps"], EXPECTED[transport])
+            self.assertEqual(list(found["latency_us"]), ["median", "p99"])
+            self.assertEqual(list(found["rps"]), ["qd1", "qd32"])
+            self.assertGreater(found["latency_us"]["median"], 0)
+            self.assertGreaterEqual(found["latency_us"]["p99"], found["latency_us"]["median"])
+            self.assertGreater(found["rps"]["qd1"], 0)
+            self.assertGreater(found["config_reads_per_s"], 0)
+
+    def test_wrong_options(self):
+        done = bench("--rounds=0")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, "error: --rounds: at least 1 is needed\n")
