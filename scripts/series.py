@@ -109,8 +109,8 @@ def commit_one(git, parent, patch, kind, who):
     for name in patch.files:
         path = say.REPO / name
         if not path.is_file():
-            say.note(f"patch {patch.name} carries {name}, which does not exist")
-            continue
+            raise say.Error(f"patch {patch.name} carries {name}, which does not exist",
+                            f"write it, or take it out of {patch.path / 'files'}")
         blob = git.run("hash-object", "-w", "--stdin", data=fill_in(path.read_text(), who))
         mode = "100755" if path.stat().st_mode & 0o100 else "100644"
         git.run("update-index", "--add", "--cacheinfo", f"{mode},{blob},{name}")
