@@ -429,6 +429,7 @@ static bool vmt_use_split(struct vmt_device *dev, struct vmt_vq *vq)
 	/* Ask for a notification of what comes next */
 	if (vmt_accepted(dev, VIRTIO_RING_F_EVENT_IDX))
 		vmt_store(&used->ring[vq->size], vq->next);
+	/* The entry is there before the index says so */
 	smp_wmb();
 	vmt_store(&used->idx, vq->next);
 	return true;
@@ -495,9 +496,11 @@ static void vmt_callback(struct virtqueue *vq)
 	queue->calls++;
 	do {
 		virtqueue_disable_cb(vq);
-		while ((token = virtqueue_get_buf(vq, &len)))
-			if (token != (void *)++queue->done)
+		while ((token = virtqueue_get_buf(vq, &len))) {
+			queue->done++;
+			if (token != (void *)queue->done)
 				queue->errors++;
+		}
 	} while (!virtqueue_enable_cb(vq));
 	spin_unlock_irqrestore(&queue->lock, flags);
 }

@@ -566,7 +566,7 @@ static void two_contexts(struct kunit *test)
 	struct context contexts[6] = {};
 	unsigned int i;
 
-	/* Only buses whose transfer may sleep sleep in it */
+	/* A transfer that sleeps is not for atomic context */
 	fix->fb->bus.flags &= ~VIRTIO_MSG_BUS_F_ATOMIC;
 	vmt_start(test);
 	fix->fb->on_leave = sleep_on_leave;
