@@ -2,9 +2,9 @@
 """vhost-user backends that others wrote, unmodified: had, started, always ended.
 
 Each function returns a Backend that is not started yet. Where the programs come
-from: qemu-storage-daemon from this machine's Debian; virtiofsd, passt and
-vhost-device-vsock from newer ones (testbed.foreign); the rest from crates.io,
-built in the cache.
+from: qemu-storage-daemon, virtiofsd, passt and vhost-device-vsock from newer Debians
+than this machine's may be (testbed.foreign); the rest from crates.io, built in the
+cache.
 """
 
 import json
@@ -86,15 +86,14 @@ class Backend:
 def foreign(package):
     """The Foreign that has PACKAGE."""
     suite = {"vhost-device-vsock": "sid"}.get(package, "trixie")
-    # uidmap is for use without root
-    return Foreign(package, suite, without=["uidmap"])
+    # What is for use without root, and data for other programs of the package
+    return Foreign(package, suite, without=["uidmap", "qemu-system-data"])
 
 
 class StorageDaemon(Backend):
     """qemu-storage-daemon with one image, and its monitor."""
 
     def __init__(self, directory, size, queues=1):
-        debian.install(["qemu-system-common"])
         directory = Path(directory)
         self.image = directory / "disk.img"
         self.monitor = directory / "qmp.sock"
@@ -102,14 +101,14 @@ class StorageDaemon(Backend):
             with open(self.image, "wb") as file:
                 file.truncate(size)
         path = directory / "blk.sock"
-        super().__init__("qemu-storage-daemon", directory, [
-            "qemu-storage-daemon",
+        super().__init__("qemu-storage-daemon", directory, foreign("qemu-utils").command(
+            "/usr/bin/qemu-storage-daemon",
             "--blockdev", f"driver=file,node-name=file,filename={self.image},discard=unmap",
             "--blockdev", "driver=raw,node-name=disk,file=file,discard=unmap",
             "--export", "type=vhost-user-blk,id=export,node-name=disk,writable=on,"
                         f"num-queues={queues},addr.type=unix,addr.path={path}",
             "--chardev", f"socket,id=monitor,path={self.monitor},server=on,wait=off",
-            "--monitor", "chardev=monitor,mode=control"], path, "blk")
+            "--monitor", "chardev=monitor,mode=control"), path, "blk")
 
     def start(self):
         self.monitor.unlink(missing_ok=True)

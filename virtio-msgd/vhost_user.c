@@ -87,9 +87,15 @@ static uint64_t backend_features(const struct vhost_user *vu, uint64_t accepted)
 	return (accepted & known) | (vu->features & BIT64(VHOST_USER_F_PROTOCOL_FEATURES));
 }
 
-static uint8_t driver_status(const struct vhost_user *vu)
+/*
+ * Nobody uses the device, or who did has given it up: said so, or tried to reset
+ * it in vain.
+ */
+static bool unused(const struct vhost_user *vu)
 {
-	return vu->dev.slot ? vu->dev.slot->status : 0;
+	uint8_t status = vu->dev.slot ? vu->dev.slot->status : 0;
+
+	return !status || status & VIRTIO_CONFIG_S_FAILED || vu->stuck;
 }
 
 /*
@@ -137,9 +143,12 @@ static void tidy(evutil_socket_t fd, short what, void *arg)
 		vu->config_again = false;
 		vu_config_changed(vu);
 	}
-	if (driver_status(vu) || !vu->dev.win)
+	if (!unused(vu) || !vu->dev.win)
 		return;
-	if (vu->dev.slot && (!ready || !published(vu, &offer)))
+	/* Until the backend lets go of its memory, nothing of the device can go */
+	if (vu->state == VU_LINGERING)
+		return;
+	if (vu->dev.slot && (!ready || vu->stuck || !published(vu, &offer)))
 		device_leave(&vu->dev);
 	if (vu->state == VU_READY && !vu->dev.slot)
 		publish(vu);
@@ -163,7 +172,16 @@ static bool resumable(struct vhost_user *vu)
 	if (vu->resumes == RESUMES || !vu->options.reconnect_s || !device_live(&vu->dev) ||
 	    device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED))
 		return false;
-	return vu->inflight_fd >= 0 || vu->options.kind->replayable;
+	if (vu->inflight_fd >= 0)
+		return true;
+	switch (vu->options.kind->resume) {
+	case VU_RESUME_REPEAT:
+		return true;
+	case VU_RESUME_IDLE:
+		return vu_queues_idle(vu);
+	default:
+		return false;
+	}
 }
 
 static int send_features(struct vhost_user *vu, uint64_t accepted)
@@ -281,7 +299,8 @@ void vu_went(struct vhost_user *vu, const char *why, bool may_return)
 		event_add(vu->grace, &wait);
 		return;
 	}
-	device_broken(&vu->dev, why);
+	if (!unused(vu))
+		device_broken(&vu->dev, why);
 }
 
 /*
@@ -345,6 +364,8 @@ static int queue_stop(struct device *dev, unsigned int q)
 	ret = vu_queue_stop(vu, q);
 	if (!ret)
 		vu_queue_close(vu, q);
+	else
+		vu->stuck = vu->state == VU_LINGERING;
 	return ret;
 }
 
@@ -378,14 +399,13 @@ static int reset(struct device *dev)
 	stop_waiting(vu);
 	vu_inflight_drop(vu);
 	tidy_later(vu);
-	if (vu->state == VU_LINGERING)
-		return -EBUSY;
 	vu_begin(vu);
 	if (vu->state == VU_READY && vu->touched)
 		ret = reset_backend(vu);
 	if (ret && vu->state == VU_READY)
 		vu_give_up(vu, "the backend does not reset");
-	if (vu->state == VU_LINGERING)
+	vu->stuck = vu->state == VU_LINGERING;
+	if (vu->stuck)
 		return -EBUSY;
 	vu->touched = false;
 	return 0;

@@ -115,6 +115,7 @@ struct vu_offer {
  * @grace: how long
  * @resumed: when one came back last
  * @resumes: how often it did, without staying
+ * @stuck: the driver tried in vain to reset the device, or a queue
  * @tidy: make what the driver sees agree with what is there
  */
 struct vhost_user {
@@ -158,6 +159,7 @@ struct vhost_user {
 	struct event *grace;
 	uint64_t resumed;
 	unsigned int resumes;
+	bool stuck;
 	struct event *tidy;
 };
 
@@ -250,6 +252,8 @@ void vu_queue_kick(struct vhost_user *vu, unsigned int q);
 /* Free what the queue has here, whatever the backend does. */
 void vu_queue_close(struct vhost_user *vu, unsigned int q);
 bool vu_queues_running(const struct vhost_user *vu);
+/* All requests that the driver made are completed */
+bool vu_queues_idle(struct vhost_user *vu);
 void vu_queues_forget(struct vhost_user *vu);
 
 /*

@@ -318,8 +318,10 @@ static void linger(struct vhost_user *vu)
 	char trash[4096];
 	ssize_t n = recv(vu->conn.fd, trash, sizeof(trash), MSG_DONTWAIT);
 
-	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
-		disconnect(vu, RETRY_MS);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	disconnect(vu, RETRY_MS);
+	vu_went(vu, "the backend let go of it", false);
 }
 
 static void readable(evutil_socket_t fd, short what, void *arg)

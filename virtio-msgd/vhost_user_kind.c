@@ -217,6 +217,7 @@ static const struct vu_kind kinds[] = {
 		.queue_size = 128,
 		/* zoned, secure erase, write zeroes, topology */
 		.config_sizes = { 96, 72, 60, 36 },
+		.resume = VU_RESUME_IDLE,
 		.options = blk_options,
 		.adjust_config = blk_adjust,
 	}, {
@@ -263,7 +264,7 @@ static const struct vu_kind kinds[] = {
 		.queue_size = 256,
 		.config_sizes = { 24, 20, 12 },
 		.not_offered = NET_CONTROLLED,
-		.replayable = true,
+		.resume = VU_RESUME_REPEAT,
 		.options = net_options,
 		.adjust_config = net_adjust,
 	}, {
@@ -279,6 +280,7 @@ static const struct vu_kind kinds[] = {
 		.many = true,
 		.queue_size = 128,
 		.config_sizes = { sizeof(struct virtio_scsi_config) },
+		.keeps_config = true,
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "sound",

@@ -14,6 +14,21 @@
 struct vu_options;
 
 /**
+ * enum vu_resume - how requests survive the backend
+ * @VU_RESUME_NEVER: the backend knows things that are lost with it; or backends of
+ *	this type are about that do not look into the ring for where to go on, as
+ *	the protocol wants them to
+ * @VU_RESUME_IDLE: if there were none when it went
+ * @VU_RESUME_REPEAT: those that were not completed may be done again, and are
+ *	done in order
+ */
+enum vu_resume {
+	VU_RESUME_NEVER,
+	VU_RESUME_IDLE,
+	VU_RESUME_REPEAT,
+};
+
+/**
  * struct vu_kind - a type of device
  * @name: of it
  * @id: VIRTIO_ID_*, 0: the option id= says
@@ -24,10 +39,10 @@ struct vu_options;
  * @config_sizes: config space of the type's versions, newest first, up to 0
  * @not_offered: features that a backend may offer, but that the frontend would
  *	have to take part in
- * @replayable: requests that were not completed may be done again, and are done
- *	in order: a backend that comes back goes on where the other one left off,
- *	also without a record of requests in flight. Backends of this type find the
- *	next used entry in the ring, as the protocol says; not all others do
+ * @resume: when a backend that comes back can go on where the other one left off,
+ *	without a record of requests in flight
+ * @keeps_config: what the driver writes to config space is the frontend's to
+ *	accept, if it is what is there
  * @options: ask for the type's own options; NULL: none
  * @adjust_config: fill in what is the frontend's in config space
  */
@@ -40,7 +55,8 @@ struct vu_kind {
 	uint32_t queue_size;
 	uint32_t config_sizes[6];
 	uint64_t not_offered;
-	bool replayable;
+	enum vu_resume resume;
+	bool keeps_config;
 	int (*options)(struct vu_options *opts, struct params *params, struct errmsg *err);
 	void (*adjust_config)(const struct vu_options *opts, unsigned int queues,
 			      uint8_t *config, uint32_t size);

@@ -124,20 +124,51 @@ void vu_queue_close(struct vhost_user *vu, unsigned int q)
 	queue->running = false;
 }
 
+/* A 16-bit field of a ring; -errno if it is not there */
+static int read_index(struct vhost_user *vu, uint64_t addr)
+{
+	struct memory *mem = device_memory(&vu->dev);
+	__virtio16 *index = memory_get(mem, addr, sizeof(*index), false);
+	int value;
+
+	if (!index)
+		return -EFAULT;
+	value = le16toh(__atomic_load_n(index, __ATOMIC_ACQUIRE));
+	memory_put(mem, index, sizeof(*index));
+	return value;
+}
+
+static int used_index(struct vhost_user *vu, const struct device_queue *queue)
+{
+	return read_index(vu, queue->device + offsetof(struct vring_used, idx));
+}
+
+bool vu_queues_idle(struct vhost_user *vu)
+{
+	unsigned int q;
+
+	for (q = 0; q < vu_num_backend_queues(vu); q++) {
+		const struct device_queue *queue = &vu->dev.queues[q];
+		uint64_t avail = queue->driver + offsetof(struct vring_avail, idx);
+		int used;
+
+		if (!queue->started)
+			continue;
+		used = used_index(vu, queue);
+		if (used < 0 || used != read_index(vu, avail))
+			return false;
+	}
+	return true;
+}
+
 /* Where a backend goes on in a ring whose requests up to there are done */
 static int resume_base(struct vhost_user *vu, const struct device_queue *queue, uint32_t *base)
 {
-	struct memory *mem = device_memory(&vu->dev);
-	uint64_t addr = queue->device + offsetof(struct vring_used, idx);
-	__virtio16 *idx;
+	int used = used_index(vu, queue);
 
-	if (device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED))
-		return -ENOTSUP;
-	idx = memory_get(mem, addr, sizeof(*idx), false);
-	if (!idx)
-		return -EFAULT;
-	*base = le16toh(__atomic_load_n(idx, __ATOMIC_ACQUIRE));
-	memory_put(mem, idx, sizeof(*idx));
+	if (used < 0)
+		return used;
+	*base = used;
 	return 0;
 }
 

@@ -61,21 +61,39 @@ class Disk(BackendTest):
                     "dd if=/dev/zero of=/mnt/big bs=1M count=140 && umount /mnt", 60)
         self.assert_clean()
 
-    def test_restarted_during_io(self):
+    def test_restarted_while_idle(self):
         bed = self.boot_backends(self.disk)
         guest = bed.guest
-        guest.check(FILE_SYSTEM, 60)
-        guest.begin(FIO)
+        guest.check(f"{FILE_SYSTEM} && echo before > /mnt/file && sync", 60)
         for _ in range(3):
-            time.sleep(0.3)
             self.disk.kill()
             self.disk.start()
-        result = guest.finish(120)
-        self.assertEqual(result.status, 0, result)
-        self.assertGreaterEqual(bed.msgd.log().count("goes on where it was"), 1)
-        guest.check(f"{FIO} --verify_only && umount /mnt", 120)
+            guest.check("echo after >> /mnt/file && sync", 60)
+        self.assertEqual(bed.msgd.log().count("goes on where it was"), 3)
+        self.assertEqual(guest.check("umount /mnt && mount /dev/vda /mnt && cat /mnt/file && "
+                                     "umount /mnt"), "before\nafter\nafter\nafter\n")
         self.assertEqual(self.device_status(guest), 0xf)
         self.assert_clean()
+
+    def test_killed_during_io(self):
+        """Without a record of what was in flight the guest is told, soon."""
+        bed = self.boot_backends(self.disk, "device=rng")
+        guest = bed.guest
+        guest.begin("fio --name=load --filename=/dev/vda --size=64M --bs=4k --rw=randread "
+                    "--ioengine=libaio --iodepth=32 --direct=1 --time_based --runtime=60")
+        end = time.monotonic() + 20
+        before = bed.msgd.counters()["kicks"]
+        while bed.msgd.counters()["kicks"] < before + 100:
+            self.assertLess(time.monotonic(), end, "fio does nothing")
+            time.sleep(0.05)
+        self.disk.kill()
+        result = guest.finish(20)
+        self.assertNotEqual(result.status, 0)
+        self.assertIn("Input/output error", result.output)
+        guest.check(READ_RNG)
+        self.disk.start()
+        self.rebind(guest, "virtio_blk")
+        guest.check("dd if=/dev/vda of=/dev/null bs=64k count=16 iflag=direct")
 
     def test_gone_for_good_then_back(self):
         bed = self.boot_backends(f"{self.disk.window},reconnect=1", "device=rng")
@@ -98,9 +116,8 @@ class Disk(BackendTest):
         guest.check(READ_RNG)
         self.assertIn("does not answer", bed.msgd.log())
         self.disk.signal(signal.SIGCONT)
-        # It sees that the connection is over, lets go of memory, and is found again
-        guest.wait_for("echo virtio0 > /sys/bus/virtio/drivers/virtio_blk/bind; "
-                       "test -e /dev/vda", 20)
+        # It sees that the connection is over and lets go of memory; then it is found again
+        guest.wait_for("test -e /dev/vda", 20)
         guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct")
 
     def test_removed_and_added_at_run_time(self):
@@ -109,6 +126,6 @@ class Disk(BackendTest):
         guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1")
         bed.msgd.control("remove", "0")
         guest.wait_for("test ! -e /dev/vda")
-        bed.msgd.control("add", "0", *self.disk.window.split(","))
+        bed.msgd.control("add", "0", self.disk.window)
         guest.wait_for("test -e /dev/vda")
         guest.check(FILE_SYSTEM, 60)
