@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A UML guest and its device side together: what demo, tests and bench boot."""
 
+import functools
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from scripts import kernel, say
+from scripts import cache, kernel, say, tree
 from testbed import image, msgd
 from testbed.guest import Guest
 
@@ -18,12 +19,19 @@ MAX_WINDOWS = 16
 OBJECTS = 1250
 
 
+@functools.cache
 def guest_kernel(base="mainline"):
     """The guest kernel of BASE with the series, built if need be; returns its path."""
     wanted = [CONFIGS / "uml.config", CONFIGS / "backends.config"]
-    directory = kernel.build(base, "guest", "um", wanted,
-                             targets=("linux",), objects=OBJECTS)
-    return directory / "linux"
+    source = tree.lay(base)
+    # make itself takes seconds to find that there is nothing to do
+    state = kernel.kconfig_state(source) + "".join(path.read_text() for path in wanted)
+    stamp = cache.directory("build", source.name) / "guest-um.built"
+    path = cache.directory("build", source.name, "guest-um") / "linux"
+    if not (path.exists() and stamp.exists() and stamp.read_text() == state):
+        kernel.build(base, "guest", "um", wanted, targets=("linux",), objects=OBJECTS)
+        stamp.write_text(state)
+    return path
 
 
 def region(socket, windows=MAX_WINDOWS):
