@@ -188,6 +188,12 @@ static void i2c_mmio(void **state)
 	fuzz("device=i2c," ALL_ON, true);
 }
 
+static void blk(void **state)
+{
+	(void)state;
+	fuzz("device=blk,size=65536," ALL_ON, false);
+}
+
 static void rng_survives(void **state)
 {
 	unsigned int round;
@@ -208,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(i2c, loop_setup, loop_teardown),
 		cmocka_unit_test_setup_teardown(i2c_mmio, loop_setup, loop_teardown),
+		cmocka_unit_test_setup_teardown(blk, loop_setup, loop_teardown),
 		cmocka_unit_test_setup_teardown(rng_survives, loop_setup, loop_teardown),
 	};
 
