@@ -134,7 +134,7 @@ def sparse(results, steps):
     probe = steps.source / "drivers/virtio/virtio_msg_sparse_probe.c"
     probe.write_text(PROBE)
     makefile = steps.source / "drivers/virtio/Makefile"
-    makefile.write_text(makefile.read_text() + "obj-m += virtio_msg_sparse_probe.o\n")
+    makefile.write_text(makefile.read_text() + "obj-y += virtio_msg_sparse_probe.o\n")
     variables = ("W=1", "C=2", f"CHECK={tools.sparse()}", "CF=-D__CHECK_ENDIAN__")
     runs = (("um", "check-um.config", ("drivers/virtio/", "arch/um/")),
             (kernel.machine_arch(), "check-machine.config", ("drivers/xen/",)))

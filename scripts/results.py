@@ -5,6 +5,8 @@ import time
 
 from scripts import say
 
+MOST_LINES = 20
+
 
 class Results:
     """The results of a run."""
@@ -34,7 +36,8 @@ class Results:
     def check(self, name, problems):
         """The test called NAME passed if there are no PROBLEMS (lines)."""
         if problems:
-            self.fail(name, "\n".join(problems))
+            more = [f"and {len(problems) - MOST_LINES} more"] if problems[MOST_LINES:] else []
+            self.fail(name, "\n".join([*problems[:MOST_LINES], *more]))
         else:
             self.ok(name)
 
