@@ -44,7 +44,7 @@ struct vmt_vq {
 	bool wrap;
 };
 
-/**
+/*
  * struct vmt_device - the device side of a device
  * @reset_polls: how many times the status still reads as before after a reset
  * @refuse_features: does not take FEATURES_OK
@@ -90,7 +90,7 @@ unsigned int vmt_device_work(struct vmt_device *dev, unsigned int index);
 
 /* The driver */
 
-/**
+/*
  * struct vmt_queue - a virtqueue as its driver sees it
  * @sent: buffers added
  * @done: buffers that came back
@@ -107,7 +107,7 @@ struct vmt_queue {
 	u8 data[8];
 };
 
-/**
+/*
  * struct vmt_driver - a virtio driver
  * @num_vqs: how many virtqueues it asks for
  * @gap: the virtqueue it has no use for, or -1
@@ -149,7 +149,7 @@ bool vmt_kick(struct vmt_driver *drv, unsigned int index);
 
 /* The bus */
 
-/**
+/*
  * struct vmt_message - a message as the bus carried it
  */
 struct vmt_message {
@@ -163,7 +163,7 @@ struct vmt_message {
 	};
 };
 
-/**
+/*
  * struct vmt_bus - a bus with devices behind it
  * @before: called with a request, before it is answered. Under @lock.
  * @after: called with the honest answer; may change it and what transfer

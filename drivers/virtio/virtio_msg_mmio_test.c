@@ -46,7 +46,7 @@ struct access {
 	u64 value;
 };
 
-/**
+/*
  * struct window - the device side of a window
  * @size: of the window; what lies beyond is not ours
  * @request: bytes that were written to the window, @written of them
