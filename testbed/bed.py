@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from scripts import cache, kernel, say, tree
+from scripts.git import Git
 from testbed import image, msgd
 from testbed.guest import Guest
 
@@ -25,7 +26,7 @@ def guest_kernel(base="mainline"):
     wanted = [CONFIGS / "uml.config", CONFIGS / "backends.config"]
     source = tree.lay(base)
     # make itself takes seconds to find that there is nothing to do
-    state = kernel.kconfig_state(source) + "".join(path.read_text() for path in wanted)
+    state = Git(source).run("rev-parse", "HEAD") + "".join(path.read_text() for path in wanted)
     stamp = cache.directory("build", source.name) / "guest-um.built"
     path = cache.directory("build", source.name, "guest-um") / "linux"
     if not (path.exists() and stamp.exists() and stamp.read_text() == state):
