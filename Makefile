@@ -26,12 +26,13 @@ help:
 	@echo 'make clean     remove out/ (downloads and builds are in the cache, see below)'
 	@echo
 	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
+	@echo 'DEVICE=blk     make demo with another device: i2c (default), blk, fs, net, vsock'
 	@echo 'KERNEL=dir     a kernel tree of your own instead; it is read, never changed'
 	@echo 'ARGS=...       more arguments for the command; ARGS=--help shows what it takes'
 	@echo 'Downloads and builds are kept in $$VIRTIO_MSG_CACHE or ~/.cache/virtio-msg.'
 
 demo: python
-	@$(run) demo --base=$(base) $(ARGS)
+	@$(run) demo --base=$(base) $(if $(DEVICE),--device=$(DEVICE)) $(ARGS)
 
 shell: python
 	@$(run) demo --shell --base=$(base) $(ARGS)

@@ -191,6 +191,17 @@ class VsockDevice(Backend):
             answer += byte
         return line
 
+    def connect_when_ready(self, port):
+        """A stream to PORT of the guest, where a server is about to listen."""
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                return self.connect(port)
+            except say.Error:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
     def listen(self, port):
         """A socket that accepts the guest's streams to PORT of the host."""
         path = Path(f"{self.host_path}_{port}")

@@ -4,14 +4,17 @@
     make demo              boot, show, power off
     make shell             boot the same guest and leave you in a shell in it
     make demo BASE=lts     with the other kernel
+    make demo DEVICE=blk   another device, by a vhost-user backend: blk, fs, net, vsock
 """
 
 import argparse
+import contextlib
+import importlib
 import time
 from datetime import datetime
 
 from scripts import say
-from testbed.bed import Bed
+from testbed.bed import Bed, run_directory
 
 NEW_TIME = "2031-02-03 04:05:06"
 SECONDS_TO_READ_BACK = 60
@@ -85,7 +88,10 @@ def show_bus(guest):
         line(command, f"{guest.check(command).strip()}  ({meaning}, in BCD)")
 
 
-def show_cost(at_boot, at_end):
+HWCLOCK = "  (hwclock reads the clock over and over until its second changes)"
+
+
+def show_cost(at_boot, at_end, remark):
     """How many traps and messages that took, by virtio-msgd's count."""
     title("What it took")
     line("traps", f"{at_boot['traps']['total']} until the device was ready, "
@@ -98,8 +104,7 @@ def show_cost(at_boot, at_end):
     names = list(at_end["requests"].items())
     for start in range(0, len(names), 3):
         line("", ", ".join(f"{name} {count}" for name, count in names[start:start + 3]))
-    line("kicks, interrupts", f"{at_end['kicks']}, {at_end['interrupts']}"
-         "  (hwclock reads the clock over and over until its second changes)")
+    line("kicks, interrupts", f"{at_end['kicks']}, {at_end['interrupts']}{remark}")
 
 
 def i2c(guest):
@@ -109,23 +114,40 @@ def i2c(guest):
 
 
 # What --device may name: the windows virtio-msgd gets, and what is shown of them
-DEVICES = {
-    "i2c": (["device=i2c"], i2c),
-}
+DEVICES = ("i2c", "blk", "fs", "net", "vsock")
+
+
+@contextlib.contextmanager
+def device(name):
+    """The device called NAME: its window, the programs it takes, and what shows it."""
+    if name == "i2c":
+        yield "device=i2c", {}, i2c
+        return
+    module = importlib.import_module(f"testbed.demos.{name}")
+    backend = module.backend(run_directory("demo-backend"))
+    say.step(f"starting the backend, {backend.name} (log: {backend.log_file})")
+    with backend:
+        yield backend.window, module.PROGRAMS, lambda guest: work(guest, module, backend)
+
+
+def work(guest, module, backend):
+    """The guest at work with what is behind BACKEND."""
+    title(f"At work ({backend.name})")
+    module.show(guest, backend, line)
 
 
 def show(name, base):
     """Boot a guest with the device called NAME and show it at work."""
-    windows, function = DEVICES[name]
     say.step("getting virtio-msgd and the guest kernel ready")
-    with prepared(Bed("demo", windows, base)) as bed:
+    with device(name) as (window, programs, function), \
+            prepared(Bed("demo", [window], base, programs=programs, memory="256M")) as bed:
         guest = bed.guest
         release = guest.check("uname -r").strip()
         say.note(f"Linux {release} is up (User Mode Linux, console: {guest.console_file})")
         at_boot = bed.msgd.counters()
         show_device(guest)
         function(guest)
-        show_cost(at_boot, bed.msgd.counters())
+        show_cost(at_boot, bed.msgd.counters(), HWCLOCK if name == "i2c" else "")
         guest.halt()
 
 

@@ -7,8 +7,8 @@ import socket
 import time
 
 from testbed import backends
+from testbed.demos.net import free_port
 from testbed.e2e.backend_case import BackendTest
-from testbed.e2e.test_backend_net import free_port
 
 SECONDS = 20
 

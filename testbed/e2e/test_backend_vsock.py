@@ -3,9 +3,7 @@
 
 import hashlib
 import random
-import time
 
-from scripts import say
 from testbed import backends
 from testbed.e2e.backend_case import BackendTest
 
@@ -35,22 +33,11 @@ class Streams(BackendTest):
         self.assertEqual(self.guest.check("cat /tmp/sum").strip(),
                          hashlib.sha256(received).hexdigest())
 
-    def connect(self, port):
-        """A stream to the guest, whose server may take a moment."""
-        end = time.monotonic() + SECONDS
-        while True:
-            try:
-                return self.vsock.connect(port)
-            except say.Error:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)
-
     def test_host_to_guest_and_back(self):
         data = random.Random(1).randbytes(LENGTH)
         self.guest.check("socat VSOCK-LISTEN:1234 EXEC:cat >/dev/null 2>&1 &")
         received = b""
-        with self.connect(1234) as stream:
+        with self.vsock.connect_when_ready(1234) as stream:
             stream.settimeout(SECONDS)
             for start in range(0, LENGTH, 16384):
                 stream.sendall(data[start:start + 16384])
