@@ -71,22 +71,32 @@ def narrow(phases, transport):
     return found
 
 
-def time(machine, transport):
-    """One round: {figure: value} of a transport."""
-    figures = {}
-    for device in ("blk", "i2c"):
-        _, (total, *each) = one_at_a_time(machine, transport, device, OPERATIONS)
-        each.sort()
-        figures[f"{device} median us"] = stats.percentile(each, 50) / 1000
-        figures[f"{device} p99 us"] = stats.percentile(each, 99) / 1000
-        figures[f"{device} per s at depth 1"] = OPERATIONS * 1e9 / total
-    node = machine.node(transport, "blk")
-    each = sorted(blocktrace.parse(machine.guest.check(
+def each_and_all(numbers, prefix):
+    """Figures of what load printed of OPERATIONS that were done one at a time."""
+    total, *each = numbers
+    each.sort()
+    return {f"{prefix} median us": stats.percentile(each, 50) / 1000,
+            f"{prefix} p99 us": stats.percentile(each, 99) / 1000,
+            f"{prefix} per s at depth 1": OPERATIONS * 1e9 / total}
+
+
+def disk_times(load, guest, node):
+    """{figure: value} of the disk NODE; load(words) gives the numbers that load prints."""
+    figures = each_and_all(load(f"disk {node} {OPERATIONS}"), "blk")
+    each = sorted(blocktrace.parse(guest.check(
         blocktrace.script(f"/host/load disk {node} {OPERATIONS}"), LOAD_SECONDS)))
     figures["round trip median us"] = stats.median_of_binned(each)
     figures["round trip p99 us"] = stats.percentile(each, 99)
-    _, [total] = machine.load(transport, "blk", f"queue {node} {DEPTH} {QUEUED}")
+    [total] = load(f"queue {node} {DEPTH} {QUEUED}")
     figures[f"blk per s at depth {DEPTH}"] = QUEUED * 1e9 / total
+    return figures
+
+
+def time(machine, transport):
+    """One round: {figure: value} of a transport."""
+    figures = disk_times(lambda words: machine.load(transport, "blk", words)[1], machine.guest,
+                         machine.node(transport, "blk"))
+    figures |= each_and_all(one_at_a_time(machine, transport, "i2c", OPERATIONS)[1], "i2c")
     _, total = config_reads(machine, transport, CONFIG_READS)
     figures["config reads per s"] = CONFIG_READS * 1e9 / total
     return figures

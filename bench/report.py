@@ -5,7 +5,7 @@ import json
 
 from bench import stats
 from bench.measure import DEPTH
-from bench.transports import STOCK, TRANSPORTS
+from bench.transports import DIRECT, STOCK, TRANSPORTS
 
 NAMES = [transport.name for transport in TRANSPORTS]
 
@@ -56,17 +56,25 @@ def count_table(counted, narrow):
     return table(["traps", *NAMES], rows)
 
 
+def measured(rounds):
+    """The names in ROUNDS, in the order in which they are shown."""
+    return [name for name in (*NAMES, DIRECT) if name in rounds[0]]
+
+
 def time_table(rounds):
     """Times and rates as ratios to the first transport, with their spread over ROUNDS."""
+    names = measured(rounds)
     rows = []
     for figure, title in TIMES.items():
+        if figure not in rounds[0][STOCK.name]:
+            continue
         row = [title, f"{stats.middle(rounds, STOCK.name, figure):.1f}"
                + (" us" if figure.endswith("us") else "")]
-        for name in NAMES[1:]:
+        for name in names[1:]:
             ratio, low, high = stats.spread(stats.ratios(rounds, name, STOCK.name, figure))
             row.append(f"x {ratio:.2f} ({low:.2f} to {high:.2f})")
         rows.append(row)
-    return table([f"{len(rounds)} rounds", *NAMES], rows)
+    return table([f"{len(rounds)} rounds", *names], rows)
 
 
 def phase_table(phases, name):
@@ -109,16 +117,25 @@ def missed(counted, rounds):
 
 def summary(counted, rounds):
     """out/bench.json"""
-    def of(name):
-        return {
-            "traps": counted[name],
-            "latency_us": {"median": round(stats.middle(rounds, name, "round trip median us"), 3),
+    return {"transports": {name: {
+        "traps": counted[name],
+        **disk_summary(rounds, name),
+        "config_reads_per_s": round(stats.middle(rounds, name, "config reads per s"), 1),
+    } for name in NAMES}}
+
+
+def disk_summary(rounds, name):
+    """What both bench.json and bench-backends.json say of a disk."""
+    return {"latency_us": {"median": round(stats.middle(rounds, name, "round trip median us"), 3),
                            "p99": round(stats.middle(rounds, name, "round trip p99 us"), 3)},
             "rps": {"qd1": round(stats.middle(rounds, name, "blk per s at depth 1"), 1),
-                    "qd32": round(stats.middle(rounds, name, f"blk per s at depth {DEPTH}"), 1)},
-            "config_reads_per_s": round(stats.middle(rounds, name, "config reads per s"), 1),
-        }
-    return {"transports": {name: of(name) for name in NAMES}}
+                    "qd32": round(stats.middle(rounds, name, f"blk per s at depth {DEPTH}"), 1)}}
+
+
+def backend_summary(backend, rounds):
+    """out/bench-backends.json"""
+    return {"backend": backend,
+            "transports": {name: disk_summary(rounds, name) for name in measured(rounds)}}
 
 
 def write(path, content):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bench: virtio-mmio and virtio-msg side by side, in one guest.
 
-    make bench                     count traps, measure times, in some 40 seconds
+    make bench                     count traps, measure times, in some two minutes
     make bench ARGS=--rounds=50    more rounds
+    make bench ARGS=--no-backend   without the part with qemu-storage-daemon
     make bench ARGS=--verbose      show where all traps go
 """
 
@@ -10,7 +11,7 @@ import argparse
 import time
 from pathlib import Path
 
-from bench import measure, report
+from bench import measure, peers, report
 from bench.machine import Machine
 from bench.transports import TRANSPORTS
 from scripts import debian, say
@@ -42,6 +43,17 @@ def run_rounds(machine, number):
                        for transport in order})
         progress.at(at + 1, "rounds")
     return rounds
+
+
+def with_backend(options):
+    """The same with a backend that others wrote, and UML's own driver as one more peer."""
+    say.step(f"measuring times with {peers.BACKEND}, {options.rounds} rounds")
+    rounds = peers.run(options.base, options.rounds)
+    show([f"A disk by {peers.BACKEND}, through virtio-msgd, and by virtio_uml without it:", ""]
+         + report.time_table(rounds))
+    path = options.out.resolve() / "bench-backends.json"
+    report.write(path, report.backend_summary(peers.BACKEND, rounds))
+    show([f"figures: {path}"])
 
 
 def show(lines):
@@ -79,6 +91,8 @@ def main(args):
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often times are taken")
+    parser.add_argument("--backend", action=argparse.BooleanOptionalAction, default=True,
+                        help=f"measure a disk by {peers.BACKEND}, too")
     parser.add_argument("--verbose", action="store_true", help="show where all traps go")
     parser.add_argument("--out", type=Path, default=OUT, help="where the results go (out/)")
     options = parser.parse_args(args)
@@ -99,5 +113,7 @@ def main(args):
                             f"console: {machine.guest.console_file}")
         machine.guest.halt()
     finish(counted, phases, narrow, rounds, options)
+    if options.backend:
+        with_backend(options)
     print(f"\ndone in {time.monotonic() - started:.0f} s")
     return 0

@@ -26,3 +26,6 @@ PAGE = Transport("virtio-msg-page", "page=on", "virtio-msg-mmio", ("Event",))
 # All is compared with the first
 TRANSPORTS = (STOCK, WINDOW, PAGE)
 DEVICES = ("rng", "i2c", "blk")
+
+# User Mode Linux's own vhost-user driver, which has no device side but the backend
+DIRECT = "virtio_uml"

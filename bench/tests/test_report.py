@@ -35,6 +35,16 @@ class Summary(unittest.TestCase):
             "config_reads_per_s": 4.0})
 
 
+class BackendSummary(unittest.TestCase):
+    def test_with_the_peer_that_is_no_transport(self):
+        rounds = [{"virtio_uml": each["virtio-mmio"], **each} for each in ROUNDS]
+        found = report.backend_summary("daemon", rounds)
+        self.assertEqual(found["backend"], "daemon")
+        self.assertEqual(list(found["transports"]), [*report.NAMES, "virtio_uml"])
+        self.assertEqual(found["transports"]["virtio_uml"], {
+            "latency_us": {"median": 8.0, "p99": 8.0}, "rps": {"qd1": 8.0, "qd32": 8.0}})
+
+
 class Missed(unittest.TestCase):
     def test_nothing_when_all_is_reached(self):
         self.assertEqual(report.missed(COUNTED, ROUNDS), [])

@@ -8,8 +8,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from bench import peers
 from bench.transports import TRANSPORTS
 from scripts import say
+from testbed import backends
 from testbed.e2e.test_traps import EXPECTED
 
 
@@ -23,13 +25,25 @@ class Bench(unittest.TestCase):
     def test_two_rounds(self):
         with tempfile.TemporaryDirectory() as directory:
             out = Path(directory)
-            done = bench("--rounds=2", "--verbose", f"--out={out}")
+            done = bench("--rounds=2", "--verbose", "--no-backend", f"--out={out}")
             self.assertEqual(done.returncode, 0, done.stderr)
             for words in ("probe rng", "round trip", "config reads per second", "2 rounds",
                           "Where the traps go", "SET_DEVICE_STATUS 5"):
                 self.assertIn(words, done.stdout)
             self.check_figures(json.loads((out / "bench.json").read_text()))
             self.assertEqual((out / "bench.png").read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+    def test_with_a_backend(self):
+        with tempfile.TemporaryDirectory() as directory:
+            out = Path(directory)
+            backends.needed(peers.BACKEND, backends.blk, out)
+            done = bench("--rounds=1", f"--out={out}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"A disk by {peers.BACKEND}", done.stdout)
+            figures = json.loads((out / "bench-backends.json").read_text())
+            self.assertEqual(list(figures["transports"]), peers.NAMES)
+            for found in figures["transports"].values():
+                self.assertGreater(found["rps"]["qd1"], 0)
 
     def check_figures(self, figures):
         """Of the shape that was agreed, with exact counts and times that can be."""
