@@ -63,7 +63,7 @@ kernel: python
 	@$(run) kernel --base=$(base) $(if $(ARCH),--arch=$(ARCH)) $(if $(CONFIG),--config=$(CONFIG)) $(ARGS)
 
 bench: python
-	@$(run) bench $(ARGS)
+	@$(run) bench --base=$(base) $(ARGS)
 
 clean:
 	rm -rf out
