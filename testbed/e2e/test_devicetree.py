@@ -6,6 +6,7 @@ import subprocess
 from scripts import debian
 from testbed import bed, fake_window, image, mmio_sock, msgd
 from testbed.e2e.case import GuestTest
+from testbed.e2e.test_clock import ADD_CLOCK
 from testbed.guest import Guest
 
 TREE = """
@@ -107,3 +108,12 @@ class DeviceTree(GuestTest):
 
 class DeviceTreeLts(DeviceTree):
     base = "lts"
+
+    def test_own_compatible_with_a_clock_on_the_bus(self):
+        """Without the clock: 6.12's i2c-virtio has its children use the bus before
+        DRIVER_OK, and waits for the device without end."""
+        daemon = self.start_msgd("device=i2c", "device=rng,page=off")
+        guest = self.boot_tree(daemon.socket, ("virtio,msg-mmio", ""), ("virtio,msg-mmio", ""))
+        guest.check(ADD_CLOCK)
+        guest.wait_for("test -e /dev/rtc0")
+        guest.check("dd if=/dev/hwrng of=/dev/null bs=64 count=4")
