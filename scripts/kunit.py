@@ -17,6 +17,8 @@ RUNS = (
     ("KUnit, lts", "lts", ()),
     ("KUnit, mainline with KASAN, lockdep and DEBUG_ATOMIC_SLEEP", "mainline", (DEBUG,)),
 )
+# 6.12's runner turns on PCI over virtio, which warns unless it is told a device ID.
+OPTIONS = {"lts": ("--kconfig_add=CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234",)}
 # What a kernel prints when it finds itself in error
 SPLAT = re.compile(r"BUG: |WARNING: |INFO: .*(lock|hung|sleep)|KASAN: |UBSAN: |Oops|"
                    r"Kernel panic|possible recursive|circular locking|Call Trace:")
@@ -45,7 +47,8 @@ def run(results, base, configs=()):
     log, report, console = f"{name}-{source.name}", build / "report.json", build / "test.log"
     options = [f"--build_dir={build}", "--make_options=CC=ccache gcc",
                "--make_options=HOSTCC=ccache gcc",
-               *(f"--kunitconfig={config}" for config in (TESTS, *configs))]
+               *(f"--kunitconfig={config}" for config in (TESTS, *configs)),
+               *OPTIONS.get(base, ())]
     with cache.lock(f"build-{source.name}-{name}"), tree.reading(source):
         say.run([KUNIT, "config", *options], f"{log}-config", "kunit.py config", cwd=source,
                 env=kernel.environment())
