@@ -6,6 +6,7 @@ any time that nothing runs; the next run makes it again.
 """
 
 import fcntl
+import hashlib
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,11 @@ def directory(*names):
     path = root().joinpath(*names)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def of_checkout(name):
+    """NAME with this checkout's mark, for builds that read its files where they are."""
+    return f"{name}-{hashlib.sha256(str(say.REPO).encode()).hexdigest()[:8]}"
 
 
 @contextmanager

@@ -53,8 +53,9 @@ def msgd_tests(results):
     """virtio-msgd's own unit tests, by meson, with the address sanitizer."""
     from testbed import msgd  # pylint: disable=import-outside-toplevel
     debian.install(msgd.PACKAGES)
-    directory = cache.directory("build") / "virtio-msgd-test"
-    with cache.lock("build-virtio-msgd-test"):
+    name = cache.of_checkout("virtio-msgd-test")
+    directory = cache.directory("build") / name
+    with cache.lock(f"build-{name}"):
         if not (directory / "build.ninja").exists():
             shutil.rmtree(directory, ignore_errors=True)
             say.run(["meson", "setup", directory, say.REPO / "virtio-msgd",

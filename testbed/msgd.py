@@ -19,8 +19,9 @@ SECONDS = 10
 def build():
     """Build what is not up to date; returns the program's path."""
     debian.install(PACKAGES)
-    directory = cache.directory("build", "virtio-msgd")
-    with cache.lock("build-virtio-msgd"):
+    name = cache.of_checkout("virtio-msgd")
+    directory = cache.directory("build", name)
+    with cache.lock(f"build-{name}"):
         if not (directory / "build.ninja").exists():
             say.step("building virtio-msgd")
             say.run(["meson", "setup", directory, SOURCE, "--buildtype=debugoptimized"],

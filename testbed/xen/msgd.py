@@ -32,7 +32,7 @@ def build():
     """Build it, or what of it has changed; returns the program's path."""
     debian.install(["meson", "ninja-build", "pkg-config", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"])
     root = packages.unpacked("sysroot", packages.SYSROOT)
-    directory = cache.directory("xen") / f"msgd-{root.name}"
+    directory = cache.directory("xen") / cache.of_checkout(f"msgd-{root.name}")
     with cache.lock("xen-msgd"):
         say.step("building virtio-msgd for Dom0")
         if not (directory / "build.ninja").is_file():
