@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernel configurations, and the parsers of what the kernel's tools print."""
 
+import contextlib
+import io
 import unittest
 
 from scripts import check, kernel, kunit
@@ -63,8 +65,9 @@ class Kunit(unittest.TestCase):
 
     def test_counting(self):
         results = Results()
-        kunit.count(results, [("s.one", "PASS"), ("s.two", "PASS"), ("s.three", "ERROR"),
-                              ("s.four", "SKIP")])
+        with contextlib.redirect_stdout(io.StringIO()):
+            kunit.count(results, [("s.one", "PASS"), ("s.two", "PASS"), ("s.three", "ERROR"),
+                                  ("s.four", "SKIP")])
         self.assertEqual((results.passed, results.failed, results.skipped), (2, 1, 1))
         self.assertEqual(results.failures, ["s.three"])
 
