@@ -54,8 +54,10 @@ def install(packages):
         if not wanted:
             return
         say.step(f"installing Debian packages: {' '.join(wanted)}")
+        # Something else may be installing: wait for it, within reason
         command = as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y",
-                           "-q", "--no-install-recommends", *wanted])
+                           "-q", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends",
+                           *wanted])
         if say.run(command, "apt-install", check=False):
             say.note("updating the package lists first (apt-get update)")
             say.run(as_root(["apt-get", "update", "-q"]), "apt-update", "apt-get update",

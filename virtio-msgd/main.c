@@ -138,26 +138,31 @@ static int serve(const struct config *config)
 {
 	struct control *control = NULL;
 	struct event *on_term, *on_int;
+	int ret = EXIT_SUCCESS;
 	struct errmsg err;
 
-	if (config->listen) {
-		control = control_listen(config->listen, &err);
-		if (!control)
-			return fail(&err);
-	}
+	/* Whoever sees the control socket may already want us to end in order */
 	on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
 	on_int = evsignal_new(loop, SIGINT, on_signal, loop);
 	event_add(on_term, NULL);
 	event_add(on_int, NULL);
+	if (config->listen) {
+		control = control_listen(config->listen, &err);
+		if (!control) {
+			ret = fail(&err);
+			goto out;
+		}
+	}
 	event_base_dispatch(loop);
 
 	if (config->counters)
 		write_counters(config->counters);
 	if (control)
 		control_close(control);
+out:
 	event_free(on_term);
 	event_free(on_int);
-	return EXIT_SUCCESS;
+	return ret;
 }
 
 /* Options in the order they were given; -1: go on, otherwise the exit status */

@@ -2,6 +2,8 @@
 """Backends that are absent, hang, talk nonsense, refuse or die: the guest is told within
 bounded time, other devices go on, and the device works when the backend is back."""
 
+import time
+
 from testbed import fake_backend as fake
 from testbed.e2e.backend_case import READ_RNG, BackendTest
 
@@ -35,6 +37,13 @@ class BadBackend(BackendTest):
         self.backend.stop()
         self.backend = self.make(faults).start()
 
+    def wait_log(self, bed, text):
+        """virtio-msgd says TEXT, within the time it gives a backend and some more."""
+        end = time.monotonic() + MANY_SECONDS
+        while text not in bed.msgd.log():
+            self.assertLess(time.monotonic(), end, f"virtio-msgd does not say: {text}")
+            time.sleep(0.1)
+
     def bound(self, guest):
         """How many devices the I2C driver has."""
         return int(guest.check("ls -d /sys/bus/virtio/drivers/i2c_virtio/virtio* 2>/dev/null "
@@ -61,24 +70,24 @@ class BadBackend(BackendTest):
 class Negotiation(BadBackend):
     def test_absent(self):
         bed = self.boot_bad(running=False)
-        self.assertIn("trying again until it is there", bed.msgd.log())
+        self.wait_log(bed, "trying again until it is there")
         self.assert_absent_until_replaced(bed)
         self.assertEqual(bed.msgd.log().count("trying again until it is there"), 1)
         self.assertIn("the backend is there", bed.msgd.log())
 
     def test_hangs(self):
         bed = self.boot_bad({fake.GET_FEATURES: fake.HANG})
-        self.assertIn("the backend does not answer", bed.msgd.log())
+        self.wait_log(bed, "the backend does not answer")
         self.assert_absent_until_replaced(bed)
 
     def test_nonsense(self):
         bed = self.boot_bad({fake.GET_PROTOCOL_FEATURES: fake.GARBAGE})
-        self.assertIn("the backend answers nonsense", bed.msgd.log())
+        self.wait_log(bed, "the backend answers nonsense")
         self.assert_absent_until_replaced(bed)
 
     def test_closes(self):
         bed = self.boot_bad({fake.GET_QUEUE_NUM: fake.CLOSE})
-        self.assertIn("the backend closes the connection", bed.msgd.log())
+        self.wait_log(bed, "the backend closes the connection")
         self.assert_absent_until_replaced(bed)
 
 
@@ -86,7 +95,7 @@ class Setup(BadBackend):
     def test_refuses_features_it_offered(self):
         bed = self.boot_bad({fake.SET_FEATURES: fake.REFUSE})
         self.assertEqual(self.bound(bed.guest), 0)
-        self.assertIn("the backend refuses features", bed.msgd.log())
+        self.wait_log(bed, "the backend refuses features")
         self.replace()
         # The device left with its backend and is found again
         self.wait_bound(bed.guest)
