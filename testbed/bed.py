@@ -18,6 +18,8 @@ WINDOW_SIZE = 0x200
 FIRST_IRQ = 32
 MAX_WINDOWS = 16
 OBJECTS = 1250
+# With a socket's name after it this fits into a struct sockaddr_un
+LONGEST_DIRECTORY = 90
 
 
 @functools.cache
@@ -79,13 +81,18 @@ class Bed:
 
 
 def run_directory(name):
-    """An empty directory for the files of the run called NAME, below out/."""
+    """An empty directory for the files of the run called NAME, below out/.
+
+    A socket's path must be short, and the checkout's may be too long for that: then
+    the files are elsewhere, and the directory has a link to them.
+    """
     path = say.REPO / "out" / name
+    elsewhere = path / "files"
+    if elsewhere.is_symlink():
+        shutil.rmtree(elsewhere.resolve(), ignore_errors=True)
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
-    # A socket's path must be short, a checkout's may not be
-    if len(os.fsencode(path)) < 80:
+    if len(os.fsencode(path)) < LONGEST_DIRECTORY:
         return path
-    short = Path(tempfile.mkdtemp(prefix="virtio-msg-"))
-    (path / "files").symlink_to(short)
-    return short
+    elsewhere.symlink_to(tempfile.mkdtemp(prefix="virtio-msg-"))
+    return elsewhere.resolve()

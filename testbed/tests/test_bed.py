@@ -45,6 +45,8 @@ class RunDirectory(unittest.TestCase):
         self.assertLess(len(os.fsencode(path / "control.sock")), 108)
         link = say.REPO / "out" / ("unit-test-" + "x" * 100) / "files"
         self.assertEqual(link.resolve(), path)
+        self.made("unit-test-" + "x" * 100)
+        self.assertFalse(path.exists())
 
 
 class Image(unittest.TestCase):
