@@ -11,8 +11,6 @@ class GuestTest(unittest.TestCase):
     """Boots guests that are ended, and whose consoles are checked, after the test."""
 
     base = "mainline"
-    # Lines of a console that look like an error of the kernel and are expected
-    allowed_splats = 0
 
     def boot(self, windows, params=(), **options):
         """A guest with virtio-msgd's WINDOWS; returns the Bed."""
