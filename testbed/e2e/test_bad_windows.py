@@ -80,6 +80,11 @@ class NoServer(GuestTest):
         guest, _ = self.boot_with(Fake(), params=["mmio_sock.timeout=300"], silent=True)
         self.assert_logged_once(guest, "mmio_sock:", "no server", "error -110")
 
+    def test_no_time_to_answer(self):
+        guest, server = self.boot_with(Fake(), params=["mmio_sock.timeout=0"])
+        self.assert_logged_once(guest, "mmio_sock:", "no server", "error -22")
+        self.assertEqual(server.connections, 0)
+
     def test_bad_regions_are_refused(self):
         for text, why in (("4K@0x1000:60:/s", "overlaps memory"),
                           ("32M@0x3000000000:60:/s", "size is not"),

@@ -22,6 +22,9 @@ static int set_timeouts(int fd, unsigned int timeout_ms)
 		.tv_usec = timeout_ms % 1000 * 1000,
 	};
 
+	/* To the socket, no time at all means without end */
+	if (!timeout_ms)
+		return -EINVAL;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
 		return -errno;
