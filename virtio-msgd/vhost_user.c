@@ -362,6 +362,15 @@ static int queue_stop(struct device *dev, unsigned int q)
 
 	vu_begin(vu);
 	ret = vu_queue_stop(vu, q);
+	if (!ret) {
+		/* The guest takes a ring's grants back only when they are not mapped. */
+		dev->queues[q].enabled = false;
+		ret = vu_memory_trim(vu);
+		/* A backend that is gone has nothing mapped */
+		if (vu->state == VU_ABSENT)
+			ret = 0;
+		dev->queues[q].enabled = ret;
+	}
 	if (!ret)
 		vu_queue_close(vu, q);
 	else

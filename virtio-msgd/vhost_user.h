@@ -264,6 +264,10 @@ void vu_queues_forget(struct vhost_user *vu);
 bool vu_memory_possible(const struct vhost_user *vu, const char **why);
 /* Give the backend the guest's memory, if it has not got it. */
 int vu_memory_share(struct vhost_user *vu);
+/* It has memory that the guest granted, and may have it mapped. */
+bool vu_memory_granted(const struct vhost_user *vu);
+/* Granted rings: have it let go of those of queues that are not enabled any more. */
+int vu_memory_trim(struct vhost_user *vu);
 /* Have it let go of the memory, as far as the protocol has words for that. */
 int vu_memory_unshare(struct vhost_user *vu);
 /* The address to name @addr of the guest by; 0: there is none */

@@ -428,8 +428,10 @@ void vu_lost(struct vhost_user *vu)
 
 void vu_give_up(struct vhost_user *vu, const char *why)
 {
+	bool in_use = vu_queues_running(vu) || vu_memory_granted(vu);
+
 	log_limited("vhost-user %s: %s: the connection is given up", vu->options.path, why);
-	if (!vu_queues_running(vu) || shutdown(vu->conn.fd, SHUT_WR)) {
+	if (!in_use || shutdown(vu->conn.fd, SHUT_WR)) {
 		disconnect(vu, RETRY_FAILED_MS);
 	} else {
 		vu->state = VU_LINGERING;

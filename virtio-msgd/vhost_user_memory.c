@@ -150,12 +150,11 @@ static unsigned int ring_spans(const struct vhost_user *vu, struct span *spans)
 	return join_spans(spans, num);
 }
 
-static int add_grants(struct vhost_user *vu, struct table *table, const struct xen_memory *xen,
-		      bool rings)
+static int add_grants(struct vhost_user *vu, struct table *table, const struct xen_memory *xen)
 {
 	struct memory *mem = device_memory(&vu->dev);
 	struct span spans[MAX_SPANS];
-	unsigned int i, num = rings ? ring_spans(vu, spans) : 0;
+	unsigned int i, num = ring_spans(vu, spans);
 	uint64_t at = MEMORY_GRANT;
 	int ret = 0;
 
@@ -190,8 +189,7 @@ static void table_free(struct table *table)
 		close(table->fds[i]);
 }
 
-/* @rings: the queues' rings are part of it, where that makes a difference */
-static int table_fill(struct vhost_user *vu, struct table *table, bool rings)
+static int table_fill(struct vhost_user *vu, struct table *table)
 {
 	struct xen_memory xen;
 	int ret;
@@ -199,7 +197,7 @@ static int table_fill(struct vhost_user *vu, struct table *table, bool rings)
 	table->num = 0;
 	table->own_fds = xen_memory(device_memory(&vu->dev), &xen);
 	if (table->own_fds && xen.grants)
-		ret = add_grants(vu, table, &xen, rings);
+		ret = add_grants(vu, table, &xen);
 	else
 		ret = add_memory(vu, table, table->own_fds ? &xen : NULL);
 	if (!ret && !table->num)
@@ -276,7 +274,7 @@ static bool has_table(const struct vhost_user *vu, const struct table *table)
 int vu_memory_share(struct vhost_user *vu)
 {
 	struct table table;
-	int ret = table_fill(vu, &table, true);
+	int ret = table_fill(vu, &table);
 
 	if (ret)
 		return ret;
@@ -294,26 +292,26 @@ int vu_memory_share(struct vhost_user *vu)
 	return ret;
 }
 
-int vu_memory_unshare(struct vhost_user *vu)
+bool vu_memory_granted(const struct vhost_user *vu)
 {
-	struct table table;
+	return vu->num_regions && granted(vu);
+}
+
+int vu_memory_trim(struct vhost_user *vu)
+{
 	int ret;
 
-	if (!vu->num_regions)
+	if (vu->state != VU_READY || !vu_memory_granted(vu))
 		return 0;
-	if (one_by_one(vu))
-		return remove_regions(vu);
-	if (!granted(vu))
-		return 0;
+	ret = vu_memory_share(vu);
+	return ret ? ret : vu_sync(vu);
+}
 
-	/* The guest takes its rings' grants back only when they are not mapped */
-	vu->num_regions = 0;
-	ret = table_fill(vu, &table, false);
-	if (!ret) {
-		ret = send_table(vu, &table);
-		table_free(&table);
-	}
-	return ret;
+int vu_memory_unshare(struct vhost_user *vu)
+{
+	if (vu->num_regions && one_by_one(vu))
+		return remove_regions(vu);
+	return vu_memory_trim(vu);
 }
 
 void vu_inflight_drop(struct vhost_user *vu)
