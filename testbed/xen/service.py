@@ -84,8 +84,8 @@ class I2cBackend:
     @property
     def bus(self):
         """The bus's number in Dom0."""
-        return int(self.machine.run(
-            f"grep -lx '{self.BUS}' /sys/bus/i2c/devices/i2c-*/name | tr -dc 0-9"))
+        path = self.machine.run(f"grep -lx '{self.BUS}' /sys/bus/i2c/devices/i2c-*/name")
+        return int(path.split("/")[-2].removeprefix("i2c-"))
 
     def __enter__(self):
         self.machine.run(
