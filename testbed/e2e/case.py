@@ -11,6 +11,7 @@ class GuestTest(unittest.TestCase):
     """Boots guests that are ended, and whose consoles are checked, after the test."""
 
     base = "mainline"
+    runs = 0
 
     def boot(self, windows, params=(), **options):
         """A guest with virtio-msgd's WINDOWS; returns the Bed."""
@@ -40,8 +41,10 @@ class GuestTest(unittest.TestCase):
         guest.start()
 
     def run_name(self):
-        """Where this test's files go, below out/."""
-        return f"e2e/{self.id().removeprefix('testbed.e2e.')}"
+        """Where a guest's files go, below out/: each of a test's guests has its own."""
+        self.runs += 1
+        name = f"e2e/{self.id().removeprefix('testbed.e2e.')}"
+        return name if self.runs == 1 else f"{name}.{self.runs}"
 
     def no_splats(self, guest):
         """The kernel did not find itself in error."""
