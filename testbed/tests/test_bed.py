@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from scripts import say
+from scripts import debian, say
 from testbed import bed, demo, image
 
 
@@ -50,6 +50,10 @@ class RunDirectory(unittest.TestCase):
 
 
 class Image(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        debian.install([*image.packages()])
+
     def test_key_changes_with_a_program(self):
         program = Path("/var/tmp") / f"image-test-{os.getpid()}"
         program.write_text("1")

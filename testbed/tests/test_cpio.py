@@ -8,10 +8,15 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from scripts import debian
 from testbed import cpio
 
 
 class Writer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        debian.install(["busybox-static"])
+
     def setUp(self):
         self.directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.directory)

@@ -286,6 +286,8 @@ void backend_start(struct backend *b)
 
 void backend_stop(struct backend *b)
 {
+	if (!b->listener)
+		return;
 	pthread_mutex_lock(&b->lock);
 	b->stop = true;
 	shutdown(b->listener, SHUT_RDWR);
@@ -294,6 +296,7 @@ void backend_stop(struct backend *b)
 	pthread_mutex_unlock(&b->lock);
 	pthread_join(b->thread, NULL);
 	close(b->listener);
+	b->listener = 0;
 	unlink(b->path);
 }
 

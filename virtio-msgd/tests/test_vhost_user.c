@@ -50,8 +50,7 @@ static int teardown(void **state)
 	if (g)
 		guest_free(g);
 	g = NULL;
-	if (b.listener)
-		backend_stop(&b);
+	backend_stop(&b);
 	return loop_teardown(state);
 }
 
