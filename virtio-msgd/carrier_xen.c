@@ -170,6 +170,9 @@ static void free_device(struct xen_device *dev)
 	for (at = &dev->guest->devices; *at != dev; at = &(*at)->next)
 		;
 	dev->leaving = true;
+	/* Let go of the message page first: what follows is not for the driver to see. */
+	if (dev->carrier.windows[0])
+		dev->carrier.windows[0]->personality->reset(dev->carrier.windows[0]);
 	carrier_release(&dev->carrier);
 	xen_eventfds_release(dev);
 	*at = dev->next;

@@ -101,11 +101,26 @@ static bool restore_queues(struct slot *slot, const char *text)
 }
 
 /* Wish again, in the driver's place, what it had wished. */
+static bool restore_driver(struct slot *slot, uint64_t status, uint64_t features,
+			   const char *queues)
+{
+	slot_set_status(slot, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	slot_set_features(slot, 0, features);
+	slot_set_features(slot, 1, features >> 32);
+	slot_set_status(slot, slot->status | VIRTIO_CONFIG_S_FEATURES_OK);
+	if (!restore_queues(slot, queues))
+		return false;
+	slot_set_status(slot, slot->status | VIRTIO_CONFIG_S_DRIVER_OK);
+	return slot->status & VIRTIO_CONFIG_S_DRIVER_OK &&
+	       !((slot->status | status) & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
 static bool restore(struct xen_device *dev, const char *text)
 {
 	struct window *win = dev->carrier.windows[0];
 	uint64_t page, status, features, generation, arrivals;
 	struct slot *slot = &win->slot;
+	bool good;
 	int n;
 
 	if (sscanf(text, HEAD_FORMAT "%n", &page, &status, &features, &generation,
@@ -114,24 +129,12 @@ static bool restore(struct xen_device *dev, const char *text)
 	/* For the driver it is the device that it knows, whose config may differ. */
 	slot->generation = generation + 1;
 	slot->arrivals = arrivals;
-	if (status) {
-		slot_set_status(slot, VIRTIO_CONFIG_S_ACKNOWLEDGE |
-				      VIRTIO_CONFIG_S_DRIVER);
-		slot_set_features(slot, 0, features);
-		slot_set_features(slot, 1, features >> 32);
-		slot_set_status(slot, slot->status | VIRTIO_CONFIG_S_FEATURES_OK);
-		if (!restore_queues(slot, text + n))
-			return false;
-		slot_set_status(slot, slot->status | VIRTIO_CONFIG_S_DRIVER_OK);
-		if (!(slot->status & VIRTIO_CONFIG_S_DRIVER_OK))
-			return false;
-		if (status & VIRTIO_CONFIG_S_NEEDS_RESET)
-			return false;
-	}
+	good = !status || restore_driver(slot, status, features, text + n);
+	/* In any case: without the page the driver cannot even reset the device. */
 	dev->page = page;
 	if (page & VIRTIO_MSG_MMIO_PAGE_ON)
 		window_write(win, VIRTIO_MSG_MMIO_PAGE, 8, page);
-	return true;
+	return good;
 }
 
 void xen_state_restore(struct xen_device *dev)

@@ -222,10 +222,19 @@ static int set_up(struct vhost_user *vu, unsigned int q, uint32_t base)
 
 int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 {
-	uint32_t base = device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED) ?
-			PACKED_BASE : 0;
+	bool packed = device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED);
+	uint32_t base = packed ? PACKED_BASE : 0;
 	int ret = 0;
 
+	/*
+	 * Served by a virtio-msgd that ended. Packed rings do not tell how far, and
+	 * some backends start at the used ring's first entry whatever they are told.
+	 */
+	if (vu->dev.queues[q].resume) {
+		if (packed || vu->options.kind->resume == VU_RESUME_NEVER)
+			return -ENOTSUP;
+		resume = true;
+	}
 	if (vu->queues[q].kick < 0)
 		ret = queue_open(vu, q);
 	if (!ret && resume)

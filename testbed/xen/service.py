@@ -92,7 +92,8 @@ class I2cBackend:
             f"rm -f {self.LOG}; (while :; do vhost-device-i2c --socket-path {self.SOCKET} "
             f"--socket-count 1 --device-list '{self.BUS}:{self.ADDRESS}'; usleep 200000; "
             f"done >>{self.LOG} 2>&1) & echo $! >/run/i2c-backend.pid")
-        self.machine.wait(f"test -S {self.SOCKET}0 || {{ cat {self.LOG}; false; }}", 30,
+        # Its socket is gone again once virtio-msgd has connected
+        self.machine.wait(f"pidof vhost-device-i2c || {{ cat {self.LOG}; false; }}", 30,
                           "the start of vhost-device-i2c")
         return self
 
