@@ -641,6 +641,9 @@ static void needs_reset_event(struct kunit *test)
 	send_config(fix, 0xf | VIRTIO_CONFIG_S_NEEDS_RESET, 100);
 	KUNIT_EXPECT_EQ(test, config_changes(fix), 1);
 	KUNIT_EXPECT_EQ(test, vdev->config->get_status(vdev), 0x4f);
+	vmt_settle(fix->fb, 0);
+	KUNIT_EXPECT_EQ(test, config_changes(fix), 1);
+	KUNIT_EXPECT_NE(test, vmt_send(fix->drv, 0), 0);
 	/* Not taken back before the device is reset */
 	send_config(fix, 0xf, 100);
 	KUNIT_EXPECT_EQ(test, vdev->config->get_status(vdev), 0x4f);

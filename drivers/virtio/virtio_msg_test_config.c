@@ -605,6 +605,51 @@ static void cache_write_during_fill(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, config_get(fix, 1), fix->dev->config[1]);
 }
 
+/* What another context sees while the driver writes config: on_leave, on_enter */
+struct reader {
+	struct vmt_fixture *fix;
+	u8 seen;
+};
+
+static void read_during_write(struct vmt_bus *fb,
+			      const struct virtio_msg_header *req)
+{
+	struct reader *reader = fb->priv;
+
+	if (req->msg_id == VIRTIO_MSG_SET_CONFIG)
+		reader->seen = config_get(reader->fix, 0);
+}
+
+/* The device has taken it, the driver does not know yet */
+static void cache_read_during_write(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct reader reader = { fix };
+
+	start_cached(test);
+	config_get(fix, 0);
+	fix->fb->on_leave = read_during_write;
+	fix->fb->priv = &reader;
+	config_set(fix, 0, 0x42);
+	KUNIT_EXPECT_EQ(test, reader.seen, 0x42);
+	KUNIT_EXPECT_EQ(test, config_get(fix, 0), 0x42);
+}
+
+/* The cache is filled again just before the device takes it */
+static void cache_fill_before_write(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct reader reader = { fix };
+	u8 was = fix->dev->config[0];
+
+	start_cached(test);
+	fix->fb->on_enter = read_during_write;
+	fix->fb->priv = &reader;
+	config_set(fix, 0, 0x42);
+	KUNIT_EXPECT_EQ(test, reader.seen, was);
+	KUNIT_EXPECT_EQ(test, config_get(fix, 0), 0x42);
+}
+
 static void cache_after_reset(struct kunit *test)
 {
 	struct vmt_fixture *fix = test->priv;
@@ -723,6 +768,8 @@ static struct kunit_case virtio_msg_config_cases[] = {
 	KUNIT_CASE(cache_change_during_fill),
 	KUNIT_CASE(cache_fields_change),
 	KUNIT_CASE(cache_write_during_fill),
+	KUNIT_CASE(cache_read_during_write),
+	KUNIT_CASE(cache_fill_before_write),
 	KUNIT_CASE(cache_after_reset),
 	KUNIT_CASE(cache_select),
 	KUNIT_CASE(cache_announce),

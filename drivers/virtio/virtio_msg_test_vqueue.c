@@ -7,6 +7,7 @@
  * cases.
  */
 
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/ioport.h>
 #include <linux/irq_work.h>
@@ -239,6 +240,23 @@ static void queue_reset(struct kunit *test)
 	vmt_driver_unregister(fix->drv);
 }
 
+/* Buffers that came back before the reset, and an interrupt after it */
+static void queue_reset_pending(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct virtio_device *vdev = &vmt_start(test)->vdev;
+	struct vmt_queue *queue = &fix->drv->queues[1];
+
+	KUNIT_EXPECT_EQ(test, vmt_send(fix->drv, 1), 0);
+	vmt_kick(fix->drv, 1);
+	KUNIT_EXPECT_EQ(test, vmt_device_work(fix->dev, 1), 1);
+	KUNIT_ASSERT_EQ(test, vdev->config->disable_vq_and_reset(queue->vq), 0);
+	KUNIT_EXPECT_EQ(test, virtio_msg_used_interrupt(&fix->fb->bus, 0), IRQ_NONE);
+	KUNIT_EXPECT_EQ(test, queue->calls, 0);
+	KUNIT_EXPECT_EQ(test, vmt_rebind(vdev), 1);
+	vmt_expect_works(test, 2);
+}
+
 static void queue_reset_not_offered(struct kunit *test)
 {
 	struct vmt_fixture *fix = test->priv;
@@ -317,6 +335,23 @@ static void notify_during_transfer(struct kunit *test)
 	vdev->config->get(vdev, 7, buf, sizeof(buf));
 	KUNIT_EXPECT_MEMEQ(test, buf, fix->dev->config + 7, sizeof(buf));
 	KUNIT_EXPECT_EQ(test, fix->dev->notified[0], 1);
+}
+
+/* Before the work item has broken its virtqueues */
+static void notify_dead(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct virtio_msg_device *vmdev = vmt_start(test);
+
+	WRITE_ONCE(vmdev->dead, true);
+	KUNIT_EXPECT_FALSE(test, virtqueue_notify(fix->drv->queues[0].vq));
+	WRITE_ONCE(vmdev->dead, false);
+	WRITE_ONCE(vmdev->gone, true);
+	KUNIT_EXPECT_FALSE(test, virtqueue_notify(fix->drv->queues[1].vq));
+	WRITE_ONCE(vmdev->gone, false);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->fb->notifies), 0);
+	KUNIT_EXPECT_EQ(test, vmt_rebind(&vmdev->vdev), 1);
+	vmt_expect_works(test, 2);
 }
 
 static void notify_not_offered(struct kunit *test)
@@ -531,6 +566,7 @@ struct context {
 	struct vmt_fixture *fix;
 	unsigned int number;
 	unsigned int wrong;
+	struct completion done;
 	struct task_struct *task;
 };
 
@@ -555,6 +591,7 @@ static int context_thread(void *data)
 			ctx->wrong++;
 		virtqueue_notify(fix->drv->queues[ctx->number % 2].vq);
 	}
+	complete(&ctx->done);
 	while (!kthread_should_stop())
 		usleep_range(100, 200);
 	return 0;
@@ -573,12 +610,17 @@ static void two_contexts(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(contexts); i++) {
 		contexts[i].fix = fix;
 		contexts[i].number = i;
+		init_completion(&contexts[i].done);
 		contexts[i].task = kthread_run(context_thread, &contexts[i],
 					       "virtio-msg-test");
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, contexts[i].task);
 	}
-	for (i = 0; i < ARRAY_SIZE(contexts); i++)
+	for (i = 0; i < ARRAY_SIZE(contexts); i++) {
+		/* A thread that is stopped too early does nothing at all */
+		KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&contexts[i].done,
+								  30 * HZ), 0);
 		kthread_stop(contexts[i].task);
+	}
 	for (i = 0; i < ARRAY_SIZE(contexts); i++)
 		KUNIT_EXPECT_EQ(test, contexts[i].wrong, 0);
 	KUNIT_EXPECT_EQ(test, fix->fb->messages, 50 * ARRAY_SIZE(contexts));
@@ -657,9 +699,11 @@ static struct kunit_case virtio_msg_vqueue_cases[] = {
 	KUNIT_CASE(find_vqs_huge),
 	KUNIT_CASE(del_vqs_resets),
 	KUNIT_CASE(queue_reset),
+	KUNIT_CASE(queue_reset_pending),
 	KUNIT_CASE(queue_reset_not_offered),
 	KUNIT_CASE(notify_atomic),
 	KUNIT_CASE(notify_during_transfer),
+	KUNIT_CASE(notify_dead),
 	KUNIT_CASE(notify_not_offered),
 	KUNIT_CASE(notify_data),
 	KUNIT_CASE(notify_packed_data),
