@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts import kernel
 
 CONFIG = Path(__file__).resolve().parent / "kernel.config"
-OBJECTS = 1000
+OBJECTS = 760
 
 
 def build(base="mainline"):
