@@ -187,7 +187,7 @@ struct virtio_msg_bus {
 	u32 num_slots;
 	const struct resource *window;
 
-	/* private: see virtio_msg.c */
+	/* private: see virtio_msg_bus.c */
 	struct mutex lock;
 	bool awake;
 	bool scanned;
