@@ -152,6 +152,8 @@ static void page_write(struct window *win, uint64_t value)
 		return;
 	}
 	page = mw->page.ptr;
+	/* An earlier virtio-msgd may have had this page, whose number the driver knows */
+	mw->sequence = le32toh(page->sequence);
 	memset(page->slot, 0, sizeof(page->slot));
 	page_fill(win, page);
 	page_set_sequence(mw, page);

@@ -127,6 +127,18 @@ static void events(void **state)
 	assert_int_equal(f->g->interrupts, 5);
 }
 
+/* The page of an earlier virtio-msgd: what is news for the driver looks like it */
+static void goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	f->page->sequence = htole32(41);
+	page_on(f);
+	assert_int_equal(le32toh(f->page->sequence), 41);
+	device_config_changed(&f->fake->dev);
+	assert_int_equal(le32toh(f->page->sequence), 42);
+}
+
 static void replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -249,6 +261,7 @@ int main(void)
 		TEST(request),
 		TEST(no_answer),
 		TEST(events),
+		TEST(goes_on),
 		TEST(replaced),
 		TEST(off),
 		TEST(both_ways),
