@@ -9,8 +9,8 @@
  *
  * There are no threads. Every op runs while a guest's CPU waits for its access
  * to complete, so an op does not block, with one exception: @reset,
- * @queue_stop, @features_ok, @start, @queue_start, @config_read and
- * @config_write may wait for another process, DEVICE_WAIT_MS at the longest
+ * @queue_stop, @queue_suspend, @features_ok, @start, @queue_start, @config_read
+ * and @config_write may wait for another process, DEVICE_WAIT_MS at the longest
  * for one op. A device whose other half did not answer by then gives up on it,
  * takes the memory away from it (closes the socket) and calls device_broken().
  */
@@ -40,6 +40,8 @@ struct window;
  * @started: the device serves it (between queue_start and queue_stop)
  * @resume: it was served before, by a virtio-msgd that ended: go on after the
  *	last request that the used ring has, instead of with the first
+ * @base: with @resume, where that one's device was when it stopped, as its
+ *	queue_suspend said; -1 if it did not
  * @desc: guest address of the descriptor area
  * @driver: guest address of the driver area (available ring)
  * @device: guest address of the device area (used ring)
@@ -50,6 +52,7 @@ struct device_queue {
 	bool enabled;
 	bool started;
 	bool resume;
+	int64_t base;
 	uint64_t desc;
 	uint64_t driver;
 	uint64_t device;
@@ -71,6 +74,11 @@ struct device_queue {
  * @queue_stop: stop serving queue @q and let go of its rings and buffers,
  *	before it returns. An error: it could not be stopped, the driver is told
  *	by getting no response, and the device is broken
+ * @queue_suspend: stop serving queue @q as well, because this process ends and
+ *	leaves the driver to another one: the rings stay as they are. Where the
+ *	next one is to go on: the next entry of the available ring or, for a packed
+ *	ring, what vhost-user's VRING_BASE is; -errno if that cannot be told. NULL:
+ *	the ring tells it all
  * @kick: the driver made buffers available in queue @q, which is started.
  *	@data is the notification data if VIRTIO_F_NOTIFICATION_DATA was
  *	negotiated, otherwise the queue's index
@@ -96,6 +104,7 @@ struct device_ops {
 	int (*start)(struct device *dev);
 	int (*queue_start)(struct device *dev, unsigned int q);
 	int (*queue_stop)(struct device *dev, unsigned int q);
+	int64_t (*queue_suspend)(struct device *dev, unsigned int q);
 	void (*kick)(struct device *dev, unsigned int q, uint32_t data);
 	int (*reset)(struct device *dev);
 	bool (*shm)(struct device *dev, uint32_t id, uint64_t *addr,

@@ -84,6 +84,9 @@ static int queue_start(struct slot *slot, unsigned int q)
 		return ret;
 	}
 	dev->queues[q].started = true;
+	/* From here on it is as if no other virtio-msgd had had it. */
+	dev->queues[q].resume = false;
+	dev->queues[q].base = -1;
 	return 0;
 }
 
@@ -150,6 +153,22 @@ static int reset(struct slot *slot)
 	slot->features = 0;
 	slot->features_bad = false;
 	return 0;
+}
+
+void slot_suspend(struct slot *slot)
+{
+	struct device *dev = slot->dev;
+	unsigned int q;
+
+	for (q = 0; dev && q < dev->num_queues; q++) {
+		struct device_queue *queue = &dev->queues[q];
+
+		queue->base = -1;
+		if (!queue->started || !dev->ops->queue_suspend)
+			continue;
+		queue->base = dev->ops->queue_suspend(dev, q);
+		queue->started = queue->base < 0;
+	}
 }
 
 void slot_clear(struct slot *slot)

@@ -69,6 +69,12 @@ int slot_config_read(struct slot *slot, uint64_t offset, void *buf,
 int slot_config_write(struct slot *slot, uint64_t offset, const void *buf,
 		      uint64_t len);
 
+/*
+ * This process ends, the driver goes on with the next one: stop serving, but let
+ * all that the driver set up be. device_queue.base then says where each queue is.
+ */
+void slot_suspend(struct slot *slot);
+
 /* The guest left: reset, whatever the device says. */
 void slot_clear(struct slot *slot);
 

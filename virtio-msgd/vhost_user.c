@@ -361,7 +361,7 @@ static int queue_stop(struct device *dev, unsigned int q)
 	int ret;
 
 	vu_begin(vu);
-	ret = vu_queue_stop(vu, q);
+	ret = vu_queue_stop(vu, q, NULL);
 	if (!ret) {
 		/* The guest takes a ring's grants back only when they are not mapped. */
 		dev->queues[q].enabled = false;
@@ -376,6 +376,21 @@ static int queue_stop(struct device *dev, unsigned int q)
 	else
 		vu->stuck = vu->state == VU_LINGERING;
 	return ret;
+}
+
+/* Granted rings stay where they are: the next backend has the same ones. */
+static int64_t queue_suspend(struct device *dev, unsigned int q)
+{
+	struct vhost_user *vu = to_vhost_user(dev);
+	int64_t base;
+	int ret;
+
+	vu_begin(vu);
+	ret = vu_queue_stop(vu, q, &base);
+	if (ret)
+		return ret;
+	vu_queue_close(vu, q);
+	return base;
 }
 
 static void kick(struct device *dev, unsigned int q, uint32_t data)
@@ -457,6 +472,7 @@ static const struct device_ops vhost_user_ops = {
 	.start = start,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
+	.queue_suspend = queue_suspend,
 	.kick = kick,
 	.reset = reset,
 	.attached = attached,

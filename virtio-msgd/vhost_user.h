@@ -247,7 +247,8 @@ int vu_config_write(struct device *dev, uint32_t offset, const void *buf, uint32
 
 /* Start from the beginning, or where a backend that is gone left off */
 int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume);
-int vu_queue_stop(struct vhost_user *vu, unsigned int q);
+/* @base: gets where the backend was, -1 if it cannot be asked any more; or NULL */
+int vu_queue_stop(struct vhost_user *vu, unsigned int q, int64_t *base);
 void vu_queue_kick(struct vhost_user *vu, unsigned int q);
 /* Free what the queue has here, whatever the backend does. */
 void vu_queue_close(struct vhost_user *vu, unsigned int q);

@@ -249,6 +249,8 @@ static const struct vu_kind kinds[] = {
 		.id = VIRTIO_ID_I2C_ADAPTER,
 		.queues = 1,
 		.queue_size = 64,
+		/* The specification has them done in order */
+		.resume = VU_RESUME_REPEAT,
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "input",
@@ -272,6 +274,7 @@ static const struct vu_kind kinds[] = {
 		.id = VIRTIO_ID_RNG,
 		.queues = 1,
 		.queue_size = 64,
+		.resume = VU_RESUME_IDLE,
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "scsi",

@@ -14,13 +14,11 @@
 struct vu_options;
 
 /**
- * enum vu_resume - how requests survive the backend
- * @VU_RESUME_NEVER: the backend knows things that are lost with it; or backends of
- *	this type are about that do not look into the ring for where to go on, as
- *	the protocol wants them to
+ * enum vu_resume - how requests survive the backend, or this process
+ * @VU_RESUME_NEVER: the backend knows things that are lost with it
  * @VU_RESUME_IDLE: if there were none when it went
- * @VU_RESUME_REPEAT: those that were not completed may be done again, and are
- *	done in order
+ * @VU_RESUME_REPEAT: they are done in order, so the used ring tells which are not
+ *	done, and the one that was being done may be done again
  */
 enum vu_resume {
 	VU_RESUME_NEVER,

@@ -172,6 +172,37 @@ static int resume_base(struct vhost_user *vu, const struct device_queue *queue, 
 	return 0;
 }
 
+/* The ring that another virtio-msgd had: no request that was begun is unfinished. */
+static bool nothing_begun(struct vhost_user *vu, const struct device_queue *queue, uint32_t used)
+{
+	return queue->base == used ||
+	       (int)used == read_index(vu, queue->driver + offsetof(struct vring_avail, idx));
+}
+
+/*
+ * The same for a ring that was another virtio-msgd's. -ENOTSUP: requests may have been
+ * begun that its backend did not finish.
+ */
+static int adopted_base(struct vhost_user *vu, const struct device_queue *queue, uint32_t *base)
+{
+	enum vu_resume how = vu->options.kind->resume;
+	int ret;
+
+	if (!vu->options.reconnect_s || how == VU_RESUME_NEVER)
+		return -ENOTSUP;
+	if (device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED)) {
+		/* In its base are the next of the available and of the used buffers */
+		if (queue->base < 0 || (queue->base & 0xffff) != queue->base >> 16)
+			return -ENOTSUP;
+		*base = queue->base;
+		return 0;
+	}
+	ret = resume_base(vu, queue, base);
+	if (ret)
+		return ret;
+	return how == VU_RESUME_REPEAT || nothing_begun(vu, queue, *base) ? 0 : -ENOTSUP;
+}
+
 static int send_addr(struct vhost_user *vu, unsigned int q)
 {
 	const struct device_queue *queue = &vu->dev.queues[q];
@@ -223,22 +254,17 @@ static int set_up(struct vhost_user *vu, unsigned int q, uint32_t base)
 int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 {
 	bool packed = device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED);
+	struct device_queue *queue = &vu->dev.queues[q];
 	uint32_t base = packed ? PACKED_BASE : 0;
 	int ret = 0;
 
-	/*
-	 * Served by a virtio-msgd that ended. Packed rings do not tell how far, and
-	 * some backends start at the used ring's first entry whatever they are told.
-	 */
-	if (vu->dev.queues[q].resume) {
-		if (packed || vu->options.kind->resume == VU_RESUME_NEVER)
-			return -ENOTSUP;
-		resume = true;
-	}
-	if (vu->queues[q].kick < 0)
+	if (queue->resume)
+		ret = adopted_base(vu, queue, &base);
+	else if (resume)
+		ret = resume_base(vu, queue, &base);
+	resume |= queue->resume;
+	if (!ret && vu->queues[q].kick < 0)
 		ret = queue_open(vu, q);
-	if (!ret && resume)
-		ret = resume_base(vu, &vu->dev.queues[q], &base);
 	if (!ret)
 		ret = vu_memory_share(vu);
 	if (!ret)
@@ -253,12 +279,14 @@ int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 	return 0;
 }
 
-int vu_queue_stop(struct vhost_user *vu, unsigned int q)
+int vu_queue_stop(struct vhost_user *vu, unsigned int q, int64_t *base)
 {
 	struct vu_queue *queue = &vu->queues[q];
 	struct vu_msg msg;
 	int ret = 0;
 
+	if (base)
+		*base = -1;
 	if (!queue->running)
 		return 0;
 	device_ioeventfd(&vu->dev, q, -1);
@@ -280,6 +308,8 @@ int vu_queue_stop(struct vhost_user *vu, unsigned int q)
 		return -EPROTO;
 	}
 	queue->running = false;
+	if (base)
+		*base = msg.state.num;
 	return 0;
 }
 

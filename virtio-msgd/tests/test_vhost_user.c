@@ -424,7 +424,7 @@ static void backend_dies_at_work(void **state)
 {
 	(void)state;
 	b.protocol = P(MQ) | P(REPLY_ACK);
-	plug("device=i2c");
+	plug("device=any,id=63");
 	drive(0, 1);
 	backend_stop(&b);
 	assert_true(comes(needs_reset, SECOND));
@@ -443,7 +443,7 @@ static void backend_dies_at_work(void **state)
 static void reset_without_backend(void **state)
 {
 	(void)state;
-	plug("device=i2c");
+	plug("device=i2c,reconnect=0");
 	drive(0, 1);
 	backend_stop(&b);
 	assert_true(comes(needs_reset, SECOND));
@@ -491,19 +491,24 @@ static void backend_comes_back_to_its_requests(void **state)
 	queue_works(0);
 }
 
+/* Of queue 0's ring: what the driver made available, what the backend has used */
+static void set_indices(uint16_t avail, uint16_t used)
+{
+	const struct device_queue *queue = &g->win->slot.dev->queues[0];
+	struct vring_avail *driver = guest_ptr(g, queue->driver);
+	struct vring_used *device = guest_ptr(g, queue->device);
+
+	driver->idx = htole16(avail);
+	device->idx = htole16(used);
+}
+
 /* Without a record: only if nothing was in flight */
 static void idle_backend_comes_back(void **state)
 {
-	struct vring_avail *avail;
-	struct vring_used *used;
-
 	(void)state;
 	plug("device=blk,capacity=8");
 	drive(0, 1);
-	avail = guest_ptr(g, g->win->slot.dev->queues[0].driver);
-	used = guest_ptr(g, g->win->slot.dev->queues[0].device);
-	avail->idx = htole16(7);
-	used->idx = htole16(7);
+	set_indices(7, 7);
 	backend_stop(&b);
 	run_for(50);
 	assert_false(needs_reset());
@@ -513,9 +518,133 @@ static void idle_backend_comes_back(void **state)
 	run_for(20);
 	queue_works(0);
 
-	avail->idx = htole16(8);
+	set_indices(8, 7);
 	backend_stop(&b);
 	assert_true(comes(needs_reset, SECOND));
+}
+
+/* What is done in order goes on with the first request that is not done */
+static void orderly_backend_comes_back(void **state)
+{
+	(void)state;
+	plug("device=i2c");
+	drive(0, 1);
+	set_indices(9, 7);
+	backend_stop(&b);
+	run_for(50);
+	assert_false(needs_reset());
+	backend_start(&b);
+	assert_true(comes(resumed, MAX_SECONDS * SECOND));
+	loop_run();
+	assert_int_equal(b.queues[0].base, 7);
+	assert_true(backend_signalled(b.queues[0].kick));
+}
+
+/*
+ * A driver that another virtio-msgd left: what the ring has, and what that one knew of
+ * where its backend was. @goes_on: -1: the backend is not given the ring
+ */
+static const struct adoption {
+	const char *options;
+	uint64_t features;
+	int64_t base;
+	uint16_t avail;
+	uint16_t used;
+	int64_t goes_on;
+} adoptions[] = {
+	/* All that was begun is done, whether or not the backend could be asked */
+	{ "device=blk,capacity=8", 0, 7, 9, 7, 7 },
+	{ "device=blk,capacity=8", 0, -1, 9, 9, 9 },
+	{ "device=blk,capacity=8", 0, 0xffff, 2, 0xffff, 0xffff },
+	/* It may not be */
+	{ "device=blk,capacity=8", 0, -1, 9, 7, -1 },
+	{ "device=blk,capacity=8", 0, 8, 9, 7, -1 },
+	/* It is done in order */
+	{ "device=i2c", 0, -1, 9, 7, 7 },
+	{ "device=i2c", 0, 8, 9, 7, 7 },
+	/* The user does not want it; the backend has a state of its own */
+	{ "device=i2c,reconnect=0", 0, 9, 9, 9, -1 },
+	{ "device=any,id=63", 0, 9, 9, 9, -1 },
+	/* Packed rings: only the backend knew */
+	{ "device=i2c", 1ULL << VIRTIO_F_RING_PACKED, 0x80078007, 0, 0, 0x80078007 },
+	{ "device=i2c", 1ULL << VIRTIO_F_RING_PACKED, 0x80078008, 0, 0, -1 },
+	{ "device=i2c", 1ULL << VIRTIO_F_RING_PACKED, -1, 0, 0, -1 },
+};
+
+static void adopt(const struct adoption *a)
+{
+	const struct device_queue setup = {
+		.size = 16,
+		.desc = GUEST_RING,
+		.driver = GUEST_RING + 0x1000,
+		.device = GUEST_RING + 0x2000,
+		.resume = true,
+		.base = a->base,
+	};
+	uint32_t broken = a->goes_on < 0 ? VIRTIO_CONFIG_S_NEEDS_RESET : 0;
+
+	b.features |= a->features;
+	plug(a->options);
+	guest_negotiate(g, VERSION_1 | a->features);
+	assert_int_equal(slot_enable_queue(&g->win->slot, 0, &setup), 0);
+	if (!a->features)
+		set_indices(a->avail, a->used);
+	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK | broken);
+	assert_int_equal(b.queues[0].kick >= 0, a->goes_on >= 0);
+	if (a->goes_on >= 0) {
+		assert_int_equal(b.queues[0].base, a->goes_on);
+		assert_true(backend_signalled(b.queues[0].kick));
+		assert_true(interrupted());
+	}
+}
+
+static void adopted_driver(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(adoptions) / sizeof(adoptions[0]); i++) {
+		adopt(&adoptions[i]);
+		guest_free(g);
+		g = NULL;
+		backend_stop(&b);
+	}
+	b.listener = 0;
+}
+
+/* What this process notes for the next one */
+static void left_driver(void **state)
+{
+	const struct device_queue *queue;
+
+	(void)state;
+	plug("device=i2c");
+	drive(0, 1);
+	queue = &g->win->slot.dev->queues[0];
+	b.queues[0].base = 0xabc;
+	backend_forget(&b);
+	slot_suspend(&g->win->slot);
+	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
+	assert_int_equal(queue->base, 0xabc);
+	/* For the driver nothing has changed, nor has the memory */
+	assert_true(queue->enabled);
+	assert_int_equal(queue->desc, GUEST_RING);
+	assert_int_equal(guest_status(g), STATUS_OK);
+	assert_int_equal(backend_count(&b, VU_SET_MEM_TABLE), 0);
+	/* The end of the program resets it, which is the backend's affair only */
+	assert_int_equal(window_detach(g->win), 0);
+	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
+}
+
+static void left_without_backend(void **state)
+{
+	(void)state;
+	plug("device=i2c");
+	drive(0, 1);
+	backend_stop(&b);
+	run_for(50);
+	slot_suspend(&g->win->slot);
+	assert_int_equal(g->win->slot.dev->queues[0].base, -1);
 }
 
 static void backend_does_not_come_back(void **state)
@@ -761,6 +890,10 @@ int main(void)
 		vu_test(reset_without_backend),
 		vu_test(backend_comes_back_to_its_requests),
 		vu_test(idle_backend_comes_back),
+		vu_test(orderly_backend_comes_back),
+		vu_test(adopted_driver),
+		vu_test(left_driver),
+		vu_test(left_without_backend),
 		vu_test(backend_does_not_come_back),
 		vu_test(other_backend_comes_back),
 		vu_test(removed_at_work),
