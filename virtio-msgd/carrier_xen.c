@@ -158,6 +158,7 @@ static void interrupt(struct carrier *carrier, unsigned int w)
 			xen_state_restore(dev);
 		return;
 	}
+	xen_state_changed(dev);
 	/* Refused only for a guest that is dying. */
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 1);
 	xendevicemodel_set_irq_level(guest->dm, guest->domid, dev->irq, 0);
@@ -177,14 +178,19 @@ static void free_device(struct xen_device *dev)
 	xen_eventfds_release(dev);
 	*at = dev->next;
 	xen_memory_close(dev);
+	xen_state_forget(dev);
 	free(dev->saved);
-	free(dev->restore);
 	free(dev);
 }
 
+/* The program ends, but the guest does not. */
 static void close_device(struct carrier *carrier)
 {
-	free_device(xen_device(carrier));
+	struct xen_device *dev = xen_device(carrier);
+
+	dev->leaving = true;
+	xen_state_leave(dev);
+	free_device(dev);
 }
 
 static const struct carrier_ops ops = {
@@ -200,6 +206,7 @@ static void empty_device(struct xen_device *dev)
 	if (!dev->present)
 		return;
 	dev->present = false;
+	xen_state_forget(dev);
 	if (!dev->carrier.windows[0])
 		return;
 	carrier_guest_gone(&dev->carrier);
@@ -250,7 +257,7 @@ static void start_device(struct xen_device *dev, const char *type)
 		 dev->grants ? "grants" : "all of the guest's RAM mapped",
 		 choice.device ? choice.device->name : "empty");
 	if (guest->adopted)
-		dev->restore = recorded_state(dev);
+		xen_state_adopt(dev, recorded_state(dev));
 	if (choice.device)
 		window_attach(win, choice.device);
 	return;

@@ -150,7 +150,7 @@ bool xen_ioeventfd(struct carrier *carrier, unsigned int w, unsigned int queue,
 	 * ioeventfd any more: nobody else will answer it.
 	 */
 	if (fd < 0)
-		event_active(dev->guest->event, EV_TIMEOUT, 0);
+		xen_guest_serve_later(dev->guest);
 	return assigned;
 }
 
@@ -170,7 +170,7 @@ void xen_eventfds_release(struct xen_device *dev)
 		release(dev, &dev->ioeventfds, ioctl_ioeventfd);
 	while (dev->irqfds)
 		release(dev, &dev->irqfds, ioctl_irqfd);
-	event_active(dev->guest->event, EV_TIMEOUT, 0);
+	xen_guest_serve_later(dev->guest);
 }
 
 bool xen_ioeventfd_takes(const struct xen_guest *guest, const struct ioreq *req)

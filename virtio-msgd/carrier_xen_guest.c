@@ -95,6 +95,18 @@ static bool overdue(const struct xen_guest *guest, unsigned int vcpu)
 }
 
 /*
+ * For a driver whose device is about to come back there is no answer yet. Its
+ * notifications do not need one: queues start with a look at what is in them.
+ */
+static bool held(struct xen_guest *guest, const struct ioreq *req)
+{
+	const struct xen_device *dev = find_device(guest, req->addr);
+
+	return req->type == IOREQ_TYPE_COPY && dev && dev->restore &&
+	       req->addr - dev->base != VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0);
+}
+
+/*
  * Answer a vCPU's request: false if there is none that is not the kernel's.
  *
  * @left: look for what was left to the kernel and is still there. Its handler may
@@ -112,6 +124,8 @@ static bool serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 	/* The hypervisor filled the slot in before it changed the state. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	memcpy(&req, (const void *)slot, sizeof(req));
+	if (held(guest, &req))
+		return true;
 	if (xen_ioeventfd_takes(guest, &req) && !(left && overdue(guest, vcpu))) {
 		if (!left)
 			clock_gettime(CLOCK_MONOTONIC, &guest->left_at[vcpu]);
@@ -146,6 +160,11 @@ void xen_guest_serve(struct xen_guest *guest)
 		serve(guest, false);
 }
 
+void xen_guest_serve_later(struct xen_guest *guest)
+{
+	event_active(guest->event, EV_TIMEOUT, 0);
+}
+
 static void guest_left(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -174,7 +193,7 @@ static void guest_event(evutil_socket_t fd, short what, void *arg)
 	int port;
 
 	(void)fd;
-	if (what & EV_TIMEOUT) {	/* an ioeventfd was taken back */
+	if (what & EV_TIMEOUT) {	/* xen_guest_serve_later() */
 		serve(guest, false);
 		return;
 	}

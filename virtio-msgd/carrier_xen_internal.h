@@ -68,7 +68,11 @@ struct xen_eventfd {
  * @page: what the driver wrote to Page
  * @page_low: the low half, if it comes in halves
  * @saved: what xenstore has of its state
- * @restore: what it had when this process started, until the device is there
+ * @saved_status: the device status in that
+ * @saved_generation: the config generation in that
+ * @restore: what it had when this process started, until the device is there: till
+ *	then the guest's accesses wait, but for notifications
+ * @late: the end of that
  */
 struct xen_device {
 	struct carrier carrier;
@@ -88,7 +92,10 @@ struct xen_device {
 	uint64_t page;
 	uint32_t page_low;
 	char *saved;
+	uint8_t saved_status;
+	uint32_t saved_generation;
 	char *restore;
+	struct event *late;
 };
 
 /**
@@ -174,6 +181,8 @@ int xen_guest_open(struct xen_guest *guest, long adopt, struct errmsg *err);
 int xen_guest_enable(struct xen_guest *guest, struct errmsg *err);
 /* Look for requests that came without an event, or before there was a window. */
 void xen_guest_serve(struct xen_guest *guest);
+/* The same, but from the event loop. */
+void xen_guest_serve_later(struct xen_guest *guest);
 /* Close all handles; the server is destroyed if the guest is @dead. */
 void xen_guest_close(struct xen_guest *guest, bool dead);
 int xen_guest_claim(struct xen_guest *guest, uint64_t base, struct errmsg *err);
@@ -205,8 +214,16 @@ void xen_state_page(struct xen_device *dev, uint64_t offset, unsigned int size,
 		    uint64_t value);
 /* Keep what has changed. */
 void xen_state_save(struct xen_device *dev);
+/* The device says something: keep its status and generation, if that is what changed. */
+void xen_state_changed(struct xen_device *dev);
+/* An earlier virtio-msgd had this guest: wait for the device, for a while. */
+void xen_state_adopt(struct xen_device *dev, char *text);
 /* The device is in its slot: give it the state in @dev->restore. */
 void xen_state_restore(struct xen_device *dev);
+/* Nobody waits for it any more. */
+void xen_state_forget(struct xen_device *dev);
+/* This process ends: stop the device, and keep where that was. */
+void xen_state_leave(struct xen_device *dev);
 
 /* carrier_xen.c */
 void xen_record_state(const struct xen_device *dev, const char *text);
