@@ -1,36 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Guests of a Xen machine with vhost-device-i2c, unmodified, on Dom0's I2C bus."""
 
-from testbed.xen.e2e.test_chain import NVRAM, RTC, ChainTest, i2c
+from testbed.xen.e2e.backend_case import BackendTest
+from testbed.xen.e2e.test_chain import NVRAM, RTC, i2c
 from testbed.xen.guest import Guest
-from testbed.xen.service import I2cBackend, Service
 
 
-class Backend(ChainTest):
+class Backend(BackendTest):
     """Requests go from the guest's ring straight to the backend."""
-
-    def setUp(self):
-        super().setUp()
-        self.backend = I2cBackend(self.dom0)
-        self.backend.__enter__()
-        self.addCleanup(self.backend.__exit__)
-
-    def serve(self, options=""):
-        """virtio-msgd for that backend."""
-        service = Service(self.dom0, rules=(self.backend.RULE + options,))
-        service.start()
-        self.addCleanup(service.stop)
-        return service
-
-    def guest(self, name="domu", **changes):
-        """A running guest, whose device has come."""
-        guest = super().guest(name, **changes)
-        guest.wait("test -e /sys/bus/i2c/devices/i2c-0", 30, "the arrival of the device")
-        return guest
-
-    def bus_byte(self):
-        """The NVRAM byte, read in Dom0."""
-        return int(self.dom0.run(f"i2cget -fy {self.backend.bus} {RTC} {NVRAM}"), 16)
 
     def test_clock_is_the_one_on_dom0s_bus(self):
         self.serve()
