@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The hypervisor, from Debian's xen source package, with the IOREQ server that
-Debian's own build for arm64 leaves out."""
+Debian's own build for arm64 leaves out.
+
+A mirror may have lost the source of the newest version, or not have it yet. The one
+before it then does, made to understand the newer tools."""
 
 import shutil
 import tarfile
@@ -14,26 +17,64 @@ CONFIG_UNSUPPORTED=y
 CONFIG_IOREQ_SERVER=y
 """
 FILES = 240     # that such a build compiles, about
+SUITES = (packages.SUITE, "bookworm")
+# What the tools of Xen 4.20 and the hypervisor of 4.17 understand differently on arm:
+# a field that only x86 uses, and with it the number of the interface
+NEWER_TOOLS = {
+    "#define XEN_DOMCTL_INTERFACE_VERSION 0x00000015":
+        "#define XEN_DOMCTL_INTERFACE_VERSION 0x00000017",
+    "    uint32_t grant_opts;\n": "    uint32_t grant_opts;\n    uint32_t altp2m_opts;\n",
+}
+
+
+def fetch_of(suite):
+    """The source tar file of SUITE's xen package; Error if it cannot be had."""
+    source = debian.Suite(suite, debian.host_arch())
+    with cache.lock(f"debian-{suite}-{debian.host_arch()}"):
+        if not list(source.debs.glob("xen_*.orig.tar.xz")):
+            say.step(f"fetching the source of xen from Debian {suite}")
+            source.apt(["source", "--download-only", "--tar-only"], ["xen"],
+                       f"apt-source-xen-{suite}")
+        return sorted(source.debs.glob("xen_*.orig.tar.xz"))[-1]
 
 
 def fetch():
-    """The source tar file of Debian's xen package."""
-    source = debian.Suite(packages.SUITE, debian.host_arch())
-    with cache.lock(f"debian-{packages.SUITE}-{debian.host_arch()}"):
-        if not list(source.debs.glob("xen_*.orig.tar.xz")):
-            say.step("fetching the source of xen")
-            source.apt(["source", "--download-only", "--tar-only"], ["xen"], "apt-source-xen")
-        return sorted(source.debs.glob("xen_*.orig.tar.xz"))[-1]
+    """The source tar file of Debian's xen package, of the first suite that has it."""
+    for suite in SUITES[:-1]:
+        try:
+            return fetch_of(suite)
+        except say.Error as problem:
+            say.note(f"{problem}\n  trying the older source of {SUITES[-1]}")
+    return fetch_of(SUITES[-1])
+
+
+def built():
+    """The hypervisor that is in the cache already, the newest; or None."""
+    found = [path for path in cache.directory("xen").glob("xen_*") if path.is_file()]
+    return debian.newest(found, lambda path: path.name.partition("_")[2]) if found else None
 
 
 def build():
     """Build the hypervisor; returns its path."""
-    tar = fetch()
-    path = cache.directory("xen") / tar.name.replace(".orig.tar.xz", "")
     with cache.lock("xen-hypervisor"):
-        if not path.is_file():
+        path = built()
+        if not path:
+            tar = fetch()
+            path = cache.directory("xen") / tar.name.replace(".orig.tar.xz", "")
             compile_tree(tar, path)
     return path
+
+
+def understand_newer_tools(source):
+    """Let the hypervisor of 4.17 in SOURCE be used by the tools of packages.SUITE."""
+    header = source / "include/public/domctl.h"
+    text = header.read_text()
+    for old, new in NEWER_TOOLS.items():
+        if text.count(old) != 1:
+            raise say.Error(f"{header} is not as expected: no {old.strip()!r}",
+                            "see testbed/xen/hypervisor.py")
+        text = text.replace(old, new)
+    header.write_text(text)
 
 
 def compile_tree(tar, result):
@@ -45,6 +86,8 @@ def compile_tree(tar, result):
     with tarfile.open(tar) as archive:
         archive.extractall(tree, filter="tar")
     [source] = tree.glob("xen-*/xen")
+    if tar.name.startswith("xen_4.17"):
+        understand_newer_tools(source)
     (source / "arch/arm/configs/ioreq_defconfig").write_text(CONFIG)
     make = ["nice", "make", "-j2", "-C", source, "XEN_TARGET_ARCH=arm64",
             "CROSS_COMPILE=aarch64-linux-gnu-"]
