@@ -24,7 +24,10 @@ class Reporter(unittest.TestResult):
         self.results.ok(test.id())
 
     def addFailure(self, test, err):
-        self.results.fail(test.id(), self._exc_info_to_string(err, test))
+        why = self._exc_info_to_string(err, test)
+        # Tests on a machine know logs that tell more
+        more = test.logs() if hasattr(test, "logs") else ""
+        self.results.fail(test.id(), f"{why}{more}")
 
     addError = addFailure
 
@@ -42,11 +45,21 @@ class Reporter(unittest.TestResult):
         self.results.fail(test.id(), "marked as an expected failure, but it passed")
 
 
-def python_tests(results, directory):
-    """The unittests below DIRECTORY."""
+def python_tests(results, directory, names=()):
+    """The unittests below DIRECTORY, or only those called NAMES there."""
     loader = unittest.TestLoader()
-    suite = loader.discover(str(say.REPO / directory), top_level_dir=str(say.REPO))
+    if names:
+        package = directory.replace("/", ".")
+        suite = loader.loadTestsFromNames([f"{package}.{name}" for name in names])
+    else:
+        suite = loader.discover(str(say.REPO / directory), top_level_dir=str(say.REPO))
     suite.run(Reporter(results))
+
+
+def xen_tests(results):
+    """The tests on a machine with Xen."""
+    from testbed.xen import test  # pylint: disable=import-outside-toplevel
+    test.run(results)
 
 
 def msgd_tests(results):
@@ -95,6 +108,7 @@ STAGES = (
     ("unit tests of virtio-msgd", msgd_tests),
     *((title, kunit.run, base, configs) for title, base, configs in kunit.RUNS),
     ("end-to-end tests in a UML guest", python_tests, "testbed/e2e"),
+    ("tests on a machine with Xen", xen_tests),
     ("make check", check.run),
 )
 
