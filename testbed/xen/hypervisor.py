@@ -18,12 +18,16 @@ CONFIG_IOREQ_SERVER=y
 """
 FILES = 240     # that such a build compiles, about
 SUITES = (packages.SUITE, "bookworm")
-# What the tools of Xen 4.20 and the hypervisor of 4.17 understand differently on arm:
-# a field that only x86 uses, and with it the number of the interface
+# What the tools of Xen 4.20 and the hypervisor of 4.17 understand differently on arm, as
+# {file: {its text: what it has to be}}: a field that only x86 uses, with it the number of
+# the interface, and how a command that is not known (set_llc_colors) is refused
 NEWER_TOOLS = {
-    "#define XEN_DOMCTL_INTERFACE_VERSION 0x00000015":
-        "#define XEN_DOMCTL_INTERFACE_VERSION 0x00000017",
-    "    uint32_t grant_opts;\n": "    uint32_t grant_opts;\n    uint32_t altp2m_opts;\n",
+    "include/public/domctl.h": {
+        "#define XEN_DOMCTL_INTERFACE_VERSION 0x00000015":
+            "#define XEN_DOMCTL_INTERFACE_VERSION 0x00000017",
+        "    uint32_t grant_opts;\n": "    uint32_t grant_opts;\n    uint32_t altp2m_opts;\n",
+    },
+    "arch/arm/arm64/domctl.c": {"return -ENOSYS;": "return -EOPNOTSUPP;"},
 }
 
 
@@ -67,14 +71,15 @@ def build():
 
 def understand_newer_tools(source):
     """Let the hypervisor of 4.17 in SOURCE be used by the tools of packages.SUITE."""
-    header = source / "include/public/domctl.h"
-    text = header.read_text()
-    for old, new in NEWER_TOOLS.items():
-        if text.count(old) != 1:
-            raise say.Error(f"{header} is not as expected: no {old.strip()!r}",
-                            "see testbed/xen/hypervisor.py")
-        text = text.replace(old, new)
-    header.write_text(text)
+    for name, changes in NEWER_TOOLS.items():
+        path = source / name
+        text = path.read_text()
+        for old, new in changes.items():
+            if text.count(old) != 1:
+                raise say.Error(f"{path} is not as expected: no {old.strip()!r}",
+                                "see testbed/xen/hypervisor.py")
+            text = text.replace(old, new)
+        path.write_text(text)
 
 
 def compile_tree(tar, result):
