@@ -15,7 +15,7 @@ VERSION = "0.1.0"
 # Older than this, which is what the crates' lock files name, it does not go on in a ring
 # that was used before; `cargo install` without --locked takes a newer one, too
 UPDATED = ("vhost-user-backend", "0.10.1")
-CRATES = 90     # that one of them needs, about
+CRATES = 90     # that the first of them needs, about
 
 
 def toolchain():
@@ -38,14 +38,17 @@ def sysroot():
     return root / "usr"
 
 
-def build(crate):
-    """Build CRATE; returns the program's path."""
+def build(crates):
+    """Build CRATES; returns {crate: the program's path}. They share what they depend on."""
     root = sysroot()
-    path = cache.directory("xen") / f"{crate}-{VERSION}-{UPDATED[1]}-{root.parent.name}"
-    with cache.lock(f"xen-{crate}"):
-        if not path.is_file():
-            compile_crate(crate, root, path)
-    return path
+    paths = {crate: cache.directory("xen") / f"{crate}-{VERSION}-{UPDATED[1]}-{root.parent.name}"
+             for crate in crates}
+    with cache.lock("xen-cargo"):
+        for crate, path in paths.items():
+            if not path.is_file():
+                compile_crate(crate, root, path)
+        shutil.rmtree(cache.directory("xen") / "cargo/target", ignore_errors=True)
+    return paths
 
 
 def cargo_command(*words):
@@ -74,7 +77,7 @@ def source(crate, work):
 
 def compile_crate(crate, root, result):
     """cargo install of the crate, unmodified; puts the program at RESULT."""
-    say.step(f"building {crate} {VERSION} for {packages.ARCH} with cargo (about two minutes)")
+    say.step(f"building {crate} {VERSION} for {packages.ARCH} with cargo (two minutes for the first)")
     work = cache.directory("xen") / "cargo"
     flags = TARGET.upper().replace("-", "_")
     environment = {
@@ -97,4 +100,3 @@ def compile_crate(crate, root, result):
             f"cargo-{crate}", f"building {crate}", on_line=count, env=environment,
             what_to_do="check that cargo reaches crates.io")
     shutil.copy(work / "bin" / crate, result)
-    shutil.rmtree(work / "target")

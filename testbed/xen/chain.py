@@ -5,7 +5,7 @@ from scripts import cache, debian, say
 from testbed.xen import backends, hypervisor, image, linux, msgd, packages
 from testbed.xen.machine import Machine
 
-BACKENDS = ("vhost-device-i2c",)
+BACKENDS = ("vhost-device-i2c", "vhost-device-rng")
 
 
 class Chain:
@@ -15,13 +15,13 @@ class Chain:
         debian.install(list(packages.HOST))
         self.hypervisor = hypervisor.build()
         root = packages.unpacked("dom0", packages.DOM0)
-        programs = {crate: backends.build(crate) for crate in BACKENDS}
+        programs = backends.build(BACKENDS)
         self.kernel = linux.build(base)
         programs["virtio-msgd"] = msgd.build()
         self.initrd = cache.directory("xen") / "dom0.cpio"
         say.step("putting Dom0's root file system together")
         self.initrd.write_bytes(image.dom0(root, self.kernel, programs, {}))
 
-    def boot(self, log="xen", vcpus=1):
-        """Start the machine; use with `with`."""
-        return Machine(self.hypervisor, self.kernel, self.initrd, log, vcpus)
+    def boot(self, log="xen", vcpus=1, hypervisor=None):
+        """Start the machine, with another HYPERVISOR than the chain's; use with `with`."""
+        return Machine(hypervisor or self.hypervisor, self.kernel, self.initrd, log, vcpus)

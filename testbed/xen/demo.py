@@ -136,7 +136,7 @@ def chain_demo(chain, built_in):
             return
         say.step("starting vhost-device-i2c in Dom0")
         with I2cBackend(dom0) as backend:
-            show(dom0, (backend.RULE,), backend)
+            show(dom0, (backend.rule,), backend)
 
 
 def prompt(chain):

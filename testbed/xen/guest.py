@@ -76,7 +76,8 @@ class Guest:
         self.number += 1
         mark = f"={self.number}="
         # The marks are put together by the shell: its echo of the command has none
-        self.type(f"echo -n '={self.number}''=' ; {command} ; echo '={self.number}'\"=$?=\"")
+        self.type(f"echo -n '={self.number}''=' ; {{ {command}\n}} ; "
+                  f"echo '={self.number}'\"=$?=\"")
         deadline = time.monotonic() + seconds
         while (log := self.log()).count(mark) < 2 or not log.rpartition(mark)[2].count("="):
             if time.monotonic() > deadline:
@@ -93,15 +94,16 @@ class Guest:
         return output
 
     def wait(self, command, seconds, what):
-        """Run COMMAND in the guest until it succeeds; returns what it printed."""
+        """Run COMMAND in the guest until it succeeds."""
+        self.wait_until(lambda: self.run(command, check=False)[1] == 0, seconds,
+                        f"{what} (`{command}`)")
+
+    def wait_until(self, condition, seconds, what):
+        """Wait until CONDITION(), about this guest, is true."""
         deadline = time.monotonic() + seconds
-        while True:
-            output, status = self.run(command, check=False)
-            if status == 0:
-                return output
+        while not condition():
             if time.monotonic() > deadline:
-                raise Failed(f"{what} did not happen in guest {self.name} within {seconds} s "
-                             f"(`{command}`): {output}")
+                raise Failed(f"{what} did not happen in guest {self.name} within {seconds} s")
             time.sleep(0.2)
 
     def destroy(self):

@@ -103,6 +103,14 @@ class Machine:
                          f"log: {self.log}")
         return output
 
+    def answers(self):
+        """Whether Dom0's shell does."""
+        try:
+            self.run("true")
+        except Failed:
+            return False
+        return True
+
     def receive(self, mark, seconds, command):
         """Read from the shell until MARK came twice."""
         deadline = time.monotonic() + seconds

@@ -64,22 +64,70 @@ class Service:
         return self.machine.run(f"cat {self.log_file}")
 
 
-class I2cBackend:
-    """vhost-device-i2c on Dom0's bus with the DS1338; use with `with`.
+class VhostDevice:
+    """A program of rust-vmm's vhost-device as a backend for one guest; use with `with`.
 
     It is started again when it ends. It always does when its guest lets go of it:
     it closes gntdev before it unmaps the rings, whose failure it takes for a bug.
+    Two of the same kind need a NAME each.
     """
 
-    SOCKET = "/run/vhost-device-i2c.sock"
-    LOG = "/var/log/vhost-device-i2c.log"
+    program = kind = entry = ""
+
+    def __init__(self, machine, name=""):
+        self.machine = machine
+        self.socket = f"/run/{self.program}{name}.sock"
+        self.log_file = f"/var/log/{self.program}{name}.log"
+        self.pid_file = f"/run/{self.program}{name}.pid"
+
+    @property
+    def rule(self):
+        """What virtio-msgd's --xen takes for it."""
+        # The socket's name has the number of the guest at its end
+        return f"entry={self.entry},device=vhost-user,type={self.kind},socket={self.socket}0"
+
+    def arguments(self):
+        """What it takes on its command line besides the socket."""
+        return ""
+
+    def __enter__(self):
+        command = (f"{self.program} --socket-path {self.socket} --socket-count 1 "
+                   f"{self.arguments()}")
+        self.machine.run(
+            f"rm -f {self.log_file}; (while :; do {command} & echo $! >{self.pid_file}; wait $!; "
+            f"usleep 200000; done >>{self.log_file} 2>&1) & echo $! >{self.pid_file}.loop")
+        # Its socket is gone again once virtio-msgd has connected
+        self.machine.wait(f"kill -0 $(cat {self.pid_file}) || {{ cat {self.log_file}; false; }}",
+                          30, f"the start of {self.program}")
+        return self
+
+    def __exit__(self, *_):
+        self.machine.run(f"kill -9 $(cat {self.pid_file}.loop) $(cat {self.pid_file}); "
+                         f"rm -f {self.socket}0", check=False)
+
+    @property
+    def pid(self):
+        """The number of the process that is running now."""
+        return int(self.machine.run(f"cat {self.pid_file}"))
+
+    def signal(self, name):
+        """Send a signal to it; after KILL it is started again."""
+        self.machine.run(f"kill -{name} {self.pid}")
+
+    def log(self):
+        """What it has said."""
+        return self.machine.run(f"cat {self.log_file}")
+
+
+class I2cBackend(VhostDevice):
+    """vhost-device-i2c on Dom0's bus with the DS1338."""
+
+    program, kind, entry = "vhost-device-i2c", "i2c", "device22"
     BUS = "radeonfb dvi"
     ADDRESS = 0x68
-    # The socket's name has the number of the guest at its end
-    RULE = f"entry=device22,device=vhost-user,type=i2c,socket={SOCKET}0"
 
-    def __init__(self, machine):
-        self.machine = machine
+    def arguments(self):
+        return f"--device-list '{self.BUS}:{self.ADDRESS}'"
 
     @property
     def bus(self):
@@ -87,20 +135,21 @@ class I2cBackend:
         path = self.machine.run(f"grep -lx '{self.BUS}' /sys/bus/i2c/devices/i2c-*/name")
         return int(path.split("/")[-2].removeprefix("i2c-"))
 
+    def byte(self, register=0x10):
+        """A byte of the clock's NVRAM, read in Dom0."""
+        return int(self.machine.run(f"i2cget -fy {self.bus} {self.ADDRESS:#x} {register:#x}"), 16)
+
+
+class RngBackend(VhostDevice):
+    """vhost-device-rng, whose random numbers are a file of lines that count."""
+
+    program, kind, entry = "vhost-device-rng", "rng", "device4"
+    SOURCE = "/run/rng-source"
+    LINES = 99999
+
     def __enter__(self):
-        self.machine.run(
-            f"rm -f {self.LOG}; (while :; do vhost-device-i2c --socket-path {self.SOCKET} "
-            f"--socket-count 1 --device-list '{self.BUS}:{self.ADDRESS}'; usleep 200000; "
-            f"done >>{self.LOG} 2>&1) & echo $! >/run/i2c-backend.pid")
-        # Its socket is gone again once virtio-msgd has connected
-        self.machine.wait(f"pidof vhost-device-i2c || {{ cat {self.LOG}; false; }}", 30,
-                          "the start of vhost-device-i2c")
-        return self
+        self.machine.run(f"seq -w 1 {self.LINES} >{self.SOURCE}")
+        return super().__enter__()
 
-    def __exit__(self, *_):
-        self.machine.run("kill $(cat /run/i2c-backend.pid); killall -9 vhost-device-i2c; "
-                         f"rm -f {self.SOCKET}0", check=False)
-
-    def log(self):
-        """What it has said."""
-        return self.machine.run(f"cat {self.LOG}")
+    def arguments(self):
+        return f"--rng-source {self.SOURCE}"

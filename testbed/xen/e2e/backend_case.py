@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of a Xen machine with a vhost-user backend have in common."""
 
-from testbed.xen.e2e.test_chain import NVRAM, RTC, ChainTest
+from testbed.xen.e2e.test_chain import ChainTest
 from testbed.xen.service import I2cBackend, Service
 
 
@@ -16,7 +16,7 @@ class BackendTest(ChainTest):
 
     def serve(self, options=""):
         """virtio-msgd for that backend."""
-        service = Service(self.dom0, rules=(self.backend.RULE + options,))
+        service = Service(self.dom0, rules=(self.backend.rule + options,))
         service.start()
         self.addCleanup(service.stop)
         return service
@@ -29,4 +29,4 @@ class BackendTest(ChainTest):
 
     def bus_byte(self):
         """The NVRAM byte, read in Dom0."""
-        return int(self.dom0.run(f"i2cget -fy {self.backend.bus} {RTC} {NVRAM}"), 16)
+        return self.backend.byte()

@@ -5,12 +5,17 @@ import unittest
 
 from testbed.xen import e2e
 from testbed.xen.guest import Guest
+from testbed.xen.machine import Failed
 from testbed.xen.service import Service
 
 I2C = "type=virtio,device22, transport=mmio, grant_usage={grants}"
 RNG = "type=virtio,device4, transport=mmio, grant_usage={grants}"
 RTC = "0x68"
 NVRAM = "0x10"
+LOGS = "/var/log/virtio-msgd.log /var/log/vhost-device-*.log /var/log/xen/console/guest-*.log"
+# What Dom0 has to say when a test failed
+TELL = (f"for log in {LOGS}; do test -s $log && echo \"--- $log\" && tail -n 15 $log; done; "
+        "echo '--- dmesg of Dom0'; dmesg | tail -n 10; xl list")
 
 
 def i2c(grants=1):
@@ -35,10 +40,22 @@ class ChainTest(unittest.TestCase):
 
     def clean_up(self):
         """End everything, and see that nothing is left."""
+        # Without the records of its devices, a guest's end does not wait for their backend
+        self.dom0.run(f"killall virtio-msgd; sleep 0.3; rm -f {LOGS}; "
+                      "xenstore-rm /local/domain/0/backend/virtio", check=False)
         for name in self.dom0.run("xl list | awk 'NR > 2 { print $1 }'").split():
             self.dom0.run(f"xl destroy {name}", 60, check=False)
-        self.dom0.run("killall virtio-msgd; sleep 0.3; rm -f /var/log/virtio-msgd.log", check=False)
-        self.assertEqual(self.dom0.run("xl list | wc -l").strip(), "2", self.dom0.run("xl list"))
+        domains = self.dom0.run("xl list")
+        if len(domains.splitlines()) != 2:
+            e2e.discard(self.cpus)
+            self.fail(f"domains that do not go away:\n{domains}")
+
+    def logs(self):
+        """The ends of the logs, for the report of a failure."""
+        try:
+            return self.dom0.run(TELL, check=False)[0].replace("\r", "")
+        except Failed as problem:
+            return f"no logs: {problem}"
 
     def guest(self, name="domu", **changes):
         """A running guest."""
@@ -196,31 +213,6 @@ class Life(ChainTest):
         self.addCleanup(self.service.stop)
         self.dom0.wait(f"grep -q ^done {guest.console}", 30, "the guest's going on")
         self.assertEqual(self.read_nvram(guest), 0x3c)
-
-
-class BadInput(ChainTest):
-    def test_accesses_that_make_no_sense(self):
-        with self.service:
-            guest = self.guest()
-            # Past the registers, and of a size that they do not have
-            self.assertEqual(int(guest.run("devmem 0x20000f0 32"), 16), 0)
-            self.assertEqual(int(guest.run("devmem 0x2000001 8"), 16), 0)
-            guest.run("devmem 0x20000f0 32 0xffffffff")
-            self.write_nvram(guest, 6)
-
-    def test_bad_grant(self):
-        with self.service:
-            guest = self.guest()
-            # A message page that was not granted
-            guest.run("devmem 0x2000020 64 0x8000000fffff0001")
-            self.dom0.wait("grep -q 'did not grant' /var/log/virtio-msgd.log", 5, "a line about it")
-            self.assertEqual(self.dom0.run("dmesg | grep -c -i -E 'oops|bug:' || true").strip(), "0")
-
-    def test_no_xen(self):
-        output, status = self.dom0.run("XENSTORED_PATH=/nowhere virtio-msgd --xen nonsense=1",
-                                       check=False)
-        self.assertEqual(status, 2)
-        self.assertIn("nonsense", output)
 
 
 if __name__ == "__main__":
