@@ -69,6 +69,12 @@ def build():
     return path
 
 
+def plain():
+    """Debian's own build of the hypervisor, without IOREQ servers; returns its path."""
+    name = f"xen-hypervisor-{packages.XEN}-{packages.ARCH}"
+    return packages.unpacked("plain-hypervisor", [name]) / f"boot/xen-{packages.XEN}-{packages.ARCH}"
+
+
 def understand_newer_tools(source):
     """Let the hypervisor of 4.17 in SOURCE be used by the tools of packages.SUITE."""
     for name, changes in NEWER_TOOLS.items():
