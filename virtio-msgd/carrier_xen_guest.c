@@ -69,21 +69,16 @@ static void handle_request(struct xen_guest *guest, struct ioreq *req)
 		handle_access(guest, req);
 		break;
 	case IOREQ_TYPE_INVALIDATE:
-		guest->stale = true;
+		/*
+		 * The guest gives memory back, a page each time. What is mapped, here
+		 * and in backends, holds the old page until the guest ends: it is
+		 * nobody else's, and the guest has no use for it.
+		 */
 		break;
 	default:
 		log_limited("xen: %s: request of unknown type %u: ignored",
 			    guest->name, req->type);
 	}
-}
-
-static void refresh(struct xen_guest *guest)
-{
-	struct xen_device *dev;
-
-	guest->stale = false;
-	for (dev = guest->devices; dev; dev = dev->next)
-		xen_memory_refresh(dev);
 }
 
 static bool overdue(const struct xen_guest *guest, unsigned int vcpu)
@@ -140,9 +135,6 @@ static bool serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	slot->state = STATE_IORESP_READY;
 	xenevtchn_notify(guest->evtchn, guest->ports[vcpu]);
-
-	if (guest->stale)
-		refresh(guest);
 	return true;
 }
 

@@ -121,7 +121,6 @@ struct xen_device {
  * @event: @evtchn has something
  * @left: a request was left to the kernel: look whether it took it
  * @left_at: when, by vCPU
- * @stale: Xen told that foreign mappings are no longer right
  */
 struct xen_guest {
 	struct xen_guest *next;
@@ -145,7 +144,6 @@ struct xen_guest {
 	struct event *event;
 	struct event *left;
 	struct timespec left_at[XEN_MAX_VCPUS];
-	bool stale;
 };
 
 /* carrier_xen_rule.c */
@@ -194,8 +192,6 @@ int xen_restrict(int privcmd, uint16_t domid);
 int xen_memory_open(struct xen_device *dev, struct errmsg *err);
 /* After the carrier has put or cleared all it has */
 void xen_memory_close(struct xen_device *dev);
-/* Map the guest's RAM again, after Xen said that it has changed. */
-void xen_memory_refresh(struct xen_device *dev);
 
 /* carrier_xen_eventfd.c */
 bool xen_ioeventfd(struct carrier *carrier, unsigned int w, unsigned int queue,

@@ -205,19 +205,6 @@ void xen_memory_close(struct xen_device *dev)
 	dev->gnttab = NULL;
 }
 
-void xen_memory_refresh(struct xen_device *dev)
-{
-	int ret;
-
-	if (dev->grants || !dev->carrier.memory.num_regions)
-		return;
-	memory_clear(&dev->carrier.memory);
-	ret = map_ram(dev);
-	if (ret)
-		log_limited("%s: cannot map the guest's RAM again: %s",
-			    dev->carrier.name, strerror(-ret));
-}
-
 bool xen_memory(const struct memory *mem, struct xen_memory *info)
 {
 	const struct xen_device *dev = mem->opaque;
