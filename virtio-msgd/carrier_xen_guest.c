@@ -135,6 +135,7 @@ static bool serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	slot->state = STATE_IORESP_READY;
 	xenevtchn_notify(guest->evtchn, guest->ports[vcpu]);
+	guest->events[vcpu]--;
 	return true;
 }
 
@@ -165,17 +166,24 @@ static void guest_left(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * The event was for a request that the kernel took or takes: each has an event of
- * its own, and what it was can still be seen in the slot.
+ * Each request comes with one event. Those of @vcpu that are for nothing that was answered
+ * here were for notifications that the kernel took, or will take. Whose, can mostly still
+ * be seen in the slot; the vCPU may have gone on to its next request.
  */
-static void count_ioeventfd(struct xen_guest *guest, unsigned int vcpu)
+static void count_ioeventfds(struct xen_guest *guest, unsigned int vcpu)
 {
 	uint64_t addr = guest->page->vcpu_ioreq[vcpu].addr;
 	struct xen_device *dev = find_device(guest, addr);
 
-	if (dev && dev->ioeventfds &&
-	    addr - dev->base == VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0))
-		dev->carrier.windows[0]->counters.ioeventfds++;
+	if (!dev || !dev->ioeventfds ||
+	    addr - dev->base != VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0)) {
+		for (dev = guest->devices; dev && !dev->ioeventfds; dev = dev->next)
+			;
+	}
+	for (; guest->events[vcpu] > 0; guest->events[vcpu]--) {
+		if (dev && dev->carrier.windows[0])
+			dev->carrier.windows[0]->counters.ioeventfds++;
+	}
 }
 
 static void guest_event(evutil_socket_t fd, short what, void *arg)
@@ -192,9 +200,13 @@ static void guest_event(evutil_socket_t fd, short what, void *arg)
 	port = xenevtchn_pending(guest->evtchn);
 	if (port < 0)
 		return;
-	for (vcpu = 0; vcpu < guest->num_vcpus; vcpu++)
-		if (guest->ports[vcpu] == (uint32_t)port && !serve_vcpu(guest, vcpu, false))
-			count_ioeventfd(guest, vcpu);
+	for (vcpu = 0; vcpu < guest->num_vcpus; vcpu++) {
+		if (guest->ports[vcpu] != (uint32_t)port)
+			continue;
+		guest->events[vcpu]++;
+		if (!serve_vcpu(guest, vcpu, false))
+			count_ioeventfds(guest, vcpu);
+	}
 	xenevtchn_unmask(guest->evtchn, port);
 }
 

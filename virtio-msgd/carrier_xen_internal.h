@@ -121,6 +121,8 @@ struct xen_device {
  * @event: @evtchn has something
  * @left: a request was left to the kernel: look whether it took it
  * @left_at: when, by vCPU
+ * @events: by vCPU, how many more came than requests were accounted for; negative
+ *	if one was answered before its event came
  */
 struct xen_guest {
 	struct xen_guest *next;
@@ -144,6 +146,7 @@ struct xen_guest {
 	struct event *event;
 	struct event *left;
 	struct timespec left_at[XEN_MAX_VCPUS];
+	int events[XEN_MAX_VCPUS];
 };
 
 /* carrier_xen_rule.c */
