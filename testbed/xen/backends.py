@@ -41,7 +41,7 @@ def sysroot():
 def build(crates):
     """Build CRATES; returns {crate: the program's path}. They share what they depend on."""
     root = sysroot()
-    paths = {crate: cache.directory("xen") / f"{crate}-{VERSION}-{UPDATED[1]}-{root.parent.name}"
+    paths = {crate: cache.directory("xen") / f"{crate}-{VERSION}-{UPDATED[1]}-abort-{root.parent.name}"
              for crate in crates}
     with cache.lock("xen-cargo"):
         for crate, path in paths.items():
@@ -83,6 +83,8 @@ def compile_crate(crate, root, result):
     environment = {
         **os.environ,
         "RUSTC": "/usr/bin/rustc",
+        # A thread that panics alone would leave a backend that does nothing and says nothing
+        "CARGO_PROFILE_RELEASE_PANIC": "abort",
         "CARGO_TARGET_DIR": str(work / "target"),
         f"CARGO_TARGET_{flags}_LINKER": "aarch64-linux-gnu-gcc",
         f"CARGO_TARGET_{flags}_RUSTFLAGS": f"--sysroot={root}",

@@ -66,3 +66,8 @@ class TwoCpus(ChainTest):
     def test_without_ioeventfd(self):
         sent, signalled, ioeventfds, kicks = self.with_backends(",ioeventfd=off")
         self.assertEqual((kicks, ioeventfds, signalled), (sent, 0, 0))
+
+    def test_ioeventfd_among_other_traps(self):
+        # In window mode each interrupt is a trap of its own, which virtio-msgd serves
+        sent, signalled, ioeventfds, kicks = self.with_backends(",page=off,irqfd=off")
+        self.assertEqual((signalled, ioeventfds, kicks), (sent, sent, 0))
