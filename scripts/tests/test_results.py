@@ -75,6 +75,19 @@ class Closing(unittest.TestCase):
         counts = self.results.passed, self.results.failed, self.results.skipped
         self.assertEqual(counts, (1, 2, 1))
 
+    def test_failure_is_told_with_the_logs_that_the_test_knows(self):
+        class Inner(unittest.TestCase):
+            """Not found by discovery, because it is local."""
+
+            def test_bad(self):
+                self.fail("bad")
+
+            def logs(self):
+                """As the tests on a machine with Xen have it."""
+                return "the guest's last words"
+        unittest.defaultTestLoader.loadTestsFromTestCase(Inner).run(test.Reporter(self.results))
+        self.assertIn("the guest's last words", self.out.getvalue())
+
     def test_meson_tests_are_counted(self):
         test.count_meson(self.results, [{"name": "codec", "result": "OK"},
                                         {"name": "model", "result": "FAIL", "stdout": "why"},

@@ -56,6 +56,15 @@ class Guest:
                           f"the boot of guest {self.name}")
         self.run("true")
 
+    def reboot(self):
+        """Let it reboot itself; returns when the shell answers again, of another domain."""
+        former = self.domid
+        self.machine.run(f": >{self.console}")
+        self.type("reboot -f")
+        self.machine.wait(f"id=$(xl domid {self.name} 2>/dev/null) && test $id != {former}", 30,
+                          "the guest's reboot")
+        self.ready()
+
     @property
     def domid(self):
         """Its number."""

@@ -48,12 +48,7 @@ class Life(BackendTest):
     def test_reboot(self):
         service = self.serve()
         guest = self.busy_guest(service)
-        former = guest.domid
-        self.dom0.run(f": >{guest.console}")
-        guest.type("reboot -f")
-        self.dom0.wait(f"id=$(xl domid domu 2>/dev/null) && test $id != {former}", 30,
-                       "the guest's reboot")
-        guest.ready()
+        guest.reboot()
         guest.wait("test -e /sys/bus/i2c/devices/i2c-0", 30, "the device")
         self.dom0.wait("test $(xl list | wc -l) = 3", 30, "the former guest's end")
         self.write_nvram(guest, 0x18)

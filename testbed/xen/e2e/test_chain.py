@@ -165,12 +165,7 @@ class Life(ChainTest):
         with self.service:
             guest = self.guest()
             self.write_nvram(guest, 2)
-            former = guest.domid
-            self.dom0.run(f": >{guest.console}")
-            guest.type("reboot -f")
-            self.dom0.wait(f"id=$(xl domid domu 2>/dev/null) && test $id != {former}", 30,
-                           "the guest's reboot")
-            guest.ready()
+            guest.reboot()
             self.write_nvram(guest, 3)
             self.assertEqual(set(self.service.carriers()), {"xen:domu/0"})
             guest.destroy()
