@@ -41,8 +41,8 @@ def sysroot():
 def build(crates):
     """Build CRATES; returns {crate: the program's path}. They share what they depend on."""
     root = sysroot()
-    paths = {crate: cache.directory("xen") / f"{crate}-{VERSION}-{UPDATED[1]}-abort-{root.parent.name}"
-             for crate in crates}
+    tag = f"{VERSION}-{UPDATED[1]}-abort-{root.parent.name}"
+    paths = {crate: cache.directory("xen") / f"{crate}-{tag}" for crate in crates}
     with cache.lock("xen-cargo"):
         for crate, path in paths.items():
             if not path.is_file():
@@ -77,7 +77,8 @@ def source(crate, work):
 
 def compile_crate(crate, root, result):
     """cargo install of the crate, unmodified; puts the program at RESULT."""
-    say.step(f"building {crate} {VERSION} for {packages.ARCH} with cargo (two minutes for the first)")
+    say.step(f"building {crate} {VERSION} for {packages.ARCH} with cargo "
+             "(two minutes for the first)")
     work = cache.directory("xen") / "cargo"
     flags = TARGET.upper().replace("-", "_")
     environment = {

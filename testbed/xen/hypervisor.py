@@ -72,7 +72,8 @@ def build():
 def plain():
     """Debian's own build of the hypervisor, without IOREQ servers; returns its path."""
     name = f"xen-hypervisor-{packages.XEN}-{packages.ARCH}"
-    return packages.unpacked("plain-hypervisor", [name]) / f"boot/xen-{packages.XEN}-{packages.ARCH}"
+    root = packages.unpacked("plain-hypervisor", [name])
+    return root / f"boot/xen-{packages.XEN}-{packages.ARCH}"
 
 
 def understand_newer_tools(source):
