@@ -20,17 +20,11 @@ class Life(BackendTest):
         guest.wait_until(lambda: service.counters()["ioeventfds"] > before + 2, 30, "its reading")
         return guest
 
-    def wait_for_nothing_left(self, service):
-        """Wait for the end of the last guest. Xen keeps a domain, as (null), as long as one
-        page of it is mapped somewhere."""
-        self.dom0.wait("test $(xl list | wc -l) = 2", 30, "the guest's end")
-        self.assert_nothing_left(service)
-
     def check_end(self, end, **changes):
         """A busy guest's end by END(guest) leaves nothing, and the next guest is served."""
         service = self.serve()
         end(self.busy_guest(service, **changes))
-        self.wait_for_nothing_left(service)
+        self.assert_nothing_left(service)
         guest = self.guest(virtio=[i2c(self.grants)])
         self.write_nvram(guest, 0x17)
         self.assertEqual(self.bus_byte(), 0x17)
@@ -55,7 +49,7 @@ class Life(BackendTest):
         self.assertEqual(self.bus_byte(), 0x18)
         self.assertEqual(set(service.carriers()), {"xen:domu/0"})
         guest.destroy()
-        self.wait_for_nothing_left(service)
+        self.assert_nothing_left(service)
 
 
 class LifeForeign(Life):
@@ -74,7 +68,7 @@ class LifeForeign(Life):
         self.write_nvram(guest, 2)
         self.assertEqual(self.bus_byte(), 2)
         guest.destroy()
-        self.wait_for_nothing_left(service)
+        self.assert_nothing_left(service)
 
     @staticmethod
     def memory(guest):

@@ -159,7 +159,7 @@ class BadHost(ChainTest):
                              timeout=30, check=False)
         self.assertNotEqual(run.returncode, 0)
         # As it was built with libxen-dev or without
-        self.assertRegex(run.stderr, "^virtio-msgd: (this virtio-msgd was built without Xen's "
+        self.assertRegex(run.stderr, "^virtio-msgd: (xen: this virtio-msgd was built without Xen's "
                          "libraries: install libxen-dev|cannot reach xenstore: ).*\n$")
 
     def test_rule_that_is_nonsense(self):

@@ -105,6 +105,6 @@ class Restart(BackendTest):
         guest.run(f"echo virtio0 >{path}/unbind")
         guest.wait(f"test -e {path}/virtio* || echo virtio0 >{path}/bind", 30, "the bind")
         guest.wait("test -e /sys/bus/i2c/devices/i2c-*", 30, "the bus")
-        self.assertEqual(guest.run(f"i2cset -y $(ls /sys/bus/i2c/devices | tr -dc 0-9) "
+        self.assertEqual(guest.run(f"i2cset -y $(ls /sys/bus/i2c/devices | sed 's/i2c-//') "
                                    f"{RTC} {NVRAM} 0x21; echo $?").strip(), "0")
         self.assertEqual(self.bus_byte(), 0x21)
