@@ -31,6 +31,11 @@ def quoted(value):
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+def virtio(device_id, grants=1):
+    """An entry of the setting `virtio`: a device with this virtio device ID."""
+    return f"type=virtio,device{device_id:x}, transport=mmio, grant_usage={grants}"
+
+
 class Guest:
     """A guest on MACHINE. It is created by start() and ended by destroy()."""
 
@@ -74,26 +79,32 @@ class Guest:
         """What its console has shown."""
         return self.machine.run(f"cat {self.console}").replace("\r", "")
 
+    def typing(self, text, then="true"):
+        """A command for Dom0 that types TEXT and return on the console and runs THEN,
+        which can read what that shows."""
+        return (f"tty=$(xenstore-read /local/domain/{self.domid}/console/tty) && "
+                f"{{ printf '%s\\n' {shlex.quote(text)} >$tty && {then}; }} <$tty")
+
     def type(self, text):
         """Type TEXT and return on its console."""
-        self.machine.run(f"tty=$(xenstore-read /local/domain/{self.domid}/console/tty) && "
-                         f"printf '%s\\n' {shlex.quote(text)} >$tty")
+        self.machine.run(self.typing(text))
 
     def run(self, command, seconds=30, check=True):
         """Run a shell command on its console; returns what that printed (with
         check=False: and its exit status)."""
         self.number += 1
         mark = f"={self.number}="
-        # The marks are put together by the shell: its echo of the command has none
-        self.type(f"echo -n '={self.number}''=' ; {{ {command}\n}} ; "
-                  f"echo '={self.number}'\"=$?=\"")
-        deadline = time.monotonic() + seconds
-        while (log := self.log()).count(mark) < 2 or not log.rpartition(mark)[2].count("="):
-            if time.monotonic() > deadline:
-                raise Failed(f"guest {self.name} did not answer `{command}` within {seconds} s; "
-                             f"its console ends:\n{log[-1500:]}")
-            time.sleep(0.1)
-        output, status = log.partition(mark)[2].split(mark)[:2]
+        # The marks are put together by the shell: its echo of the command has none. And
+        # Dom0 sleeps until the last one comes: its work would take the guest's time.
+        shown, failed = self.machine.run(self.typing(
+            f"echo -n '={self.number}''=' ; {{ {command}\n}} ; echo '={self.number}'\"=$?=\"",
+            f"timeout {seconds} awk '{{ print }} /{mark}[0-9]+=/ {{ exit }}'"),
+            seconds + 10, check=False)
+        shown = shown.replace("\r", "")
+        if failed or shown.count(mark) < 2:
+            raise Failed(f"guest {self.name} did not answer `{command}` within {seconds} s; "
+                         f"its console ends:\n{self.log()[-1500:]}")
+        output, status = shown.partition(mark)[2].split(mark)[:2]
         status = int(status.partition("=")[0])
         if not check:
             return output, status
