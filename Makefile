@@ -8,7 +8,8 @@ BASE ?= mainline
 base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
 run := python3 -m scripts
 
-.PHONY: help demo shell xen test test-xen check kunit tree series kernel bench clean python
+.PHONY: help demo shell xen test test-xen check kunit tree series kernel bench bench-xen clean \
+	python
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +24,7 @@ help:
 	@echo 'make tree      lay the series on a kernel and say where that tree is'
 	@echo 'make kernel    build a kernel with virtio-msg (ARCH=, CONFIG=file of options)'
 	@echo 'make bench     measure virtio-mmio and virtio-msg side by side'
+	@echo 'make bench-xen the same in a guest under Xen'
 	@echo 'make clean     remove out/ (downloads and builds are in the cache, see below)'
 	@echo
 	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
@@ -64,6 +66,9 @@ kernel: python
 
 bench: python
 	@$(run) bench --base=$(base) $(ARGS)
+
+bench-xen: python
+	@$(run) bench-xen --base=$(base) $(ARGS)
 
 clean:
 	rm -rf out

@@ -1,88 +1,77 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest with all windows of the comparison, and what is done in it."""
+"""A guest with all devices of the comparison, and what is done in it."""
 
-import os
-import shutil
-from contextlib import contextmanager
-
+from bench import blocktrace
 from bench.transports import DEVICES, TRANSPORTS
-from scripts import cache, debian, say
-from testbed.bed import Bed
+from scripts import cache, debian, kernel, say
 
 LOAD_SOURCE = say.REPO / "bench" / "guest" / "load.c"
 LOAD_SECONDS = 120
 I2C_ADDRESS = 0x68
-PRIORITY = 10
 
 
-def build_load():
-    """Build the program that makes devices work in the guest; returns its path."""
-    debian.install(["gcc", "libc6-dev"])
-    path = cache.directory("build", "bench") / "load"
+def build_load(arch=None):
+    """Build the program that makes devices work in the guest; returns its path.
+
+    ARCH is the guest's architecture, this machine's if not given.
+    """
+    arch = arch or kernel.machine_arch()
+    cross = kernel.cross_prefix(arch)
+    debian.install([f"gcc-{cross[:-1]}", f"libc6-dev-{arch}-cross"] if cross
+                   else ["gcc", "libc6-dev"])
+    path = cache.directory("build", "bench") / cache.of_checkout(f"load-{arch}")
     with cache.lock("build-bench-load"):
         if not path.exists() or path.stat().st_mtime < LOAD_SOURCE.stat().st_mtime:
-            say.run(["gcc", "-O2", "-Wall", "-Werror", "-D_GNU_SOURCE", "-static", "-o", path,
-                     LOAD_SOURCE], "bench-load", "building the program for the guest")
+            say.run([f"{cross}gcc", "-O2", "-Wall", "-Werror", "-D_GNU_SOURCE", "-static", "-o",
+                     path, LOAD_SOURCE], "bench-load", "building the program for the guest")
     return path
 
 
-@contextmanager
-def realtime():
-    """What is started inside has real-time priority, where that is allowed; yields whether."""
-    before = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-        allowed = True
-    except PermissionError:
-        allowed = False
-    try:
-        yield allowed
-    finally:
-        os.sched_setscheduler(0, *before)
-
-
 def windows():
-    """virtio-msgd's --window options, device by device for one transport after the other."""
+    """virtio-msgd's options, device by device for one transport after the other."""
     return [f"device={device},{transport.options}"
             for transport in TRANSPORTS for device in DEVICES]
 
 
+def window(transport, device):
+    """The number of a window."""
+    return TRANSPORTS.index(transport) * len(DEVICES) + DEVICES.index(device)
+
+
 class Machine:
-    """A Bed with every device on every transport."""
+    """A guest with every device on every transport.
 
-    def __init__(self, name="bench", base="mainline"):
-        self.program = build_load()
-        self.bed = Bed(name, windows(), base)
-        self.realtime = False
+    How it is run, and how it and its device side are asked, is the matter of those
+    who inherit this.
+    """
 
-    def __enter__(self):
-        with realtime() as self.realtime:
-            self.bed.__enter__()
-        shutil.copy(self.program, self.bed.guest.directory / "load")
-        return self
+    load_program = None     # its path in the guest
+    time_goal = None        # for a round trip in page mode, in virtio-mmio's time
 
-    def __exit__(self, *_):
-        self.bed.__exit__()
+    def check(self, script, timeout=30):
+        """The output of a shell script that has to succeed in the guest."""
+        raise NotImplementedError
 
-    @property
-    def guest(self):
-        """The Guest."""
-        return self.bed.guest
+    def splats(self):
+        """What the guest's kernel said when it found itself in error."""
+        raise NotImplementedError
 
-    def window(self, transport, device):
-        """The number of a window."""
-        return TRANSPORTS.index(transport) * len(DEVICES) + DEVICES.index(device)
+    def reset_counters(self):
+        """Count from 0."""
+        raise NotImplementedError
+
+    def counters(self, number):
+        """What was counted for window NUMBER."""
+        raise NotImplementedError
 
     def platform_device(self, transport, device):
-        """The guest's name for a window; numbered for each driver."""
-        number = self.window(transport, device)
-        same = [other for other in TRANSPORTS if other.driver == transport.driver]
-        return f"{transport.driver}.{number - self.window(same[0], DEVICES[0])}"
+        """The guest's name for a window."""
+        raise NotImplementedError
 
     def file(self, transport, device, pattern):
         """The one path below a device's platform device that PATTERN matches."""
         name = self.platform_device(transport, device)
-        found = self.guest.check(f"ls -d /sys/bus/platform/devices/{name}/{pattern}").split()
+        found = self.check(f"ls -d /sys/bus/platform/devices/{name}/{pattern}").split()
         if len(found) != 1:
             raise say.Error(f"{name}/{pattern} in the guest is not one file: {found}")
         return found[0]
@@ -94,25 +83,30 @@ class Machine:
 
     def features(self, transport, device):
         """The bits of the features that were negotiated."""
-        text = self.guest.check(f"cat {self.file(transport, device, 'virtio*/features')}")
+        text = self.check(f"cat {self.file(transport, device, 'virtio*/features')}")
         return {bit for bit, value in enumerate(text.strip()) if value == "1"}
 
     def count(self, transport, device, script, timeout=30):
         """Run a script in the guest; the counters of what it made of a window, its output."""
-        self.bed.msgd.control("counters-reset")
-        output = self.guest.check(script, timeout)
-        return self.bed.msgd.counters(self.window(transport, device)), output
+        self.reset_counters()
+        output = self.check(script, timeout)
+        return self.counters(window(transport, device)), output
 
     def bind(self, transport, device):
         """Unbind a window's driver, bind it again; the counters of the latter."""
         name = self.platform_device(transport, device)
-        driver = f"/sys/bus/platform/drivers/{transport.driver}"
-        self.guest.check(f"echo {name} > {driver}/unbind")
-        counters, _ = self.count(transport, device, f"echo {name} > {driver}/bind")
+        self.check(f"echo {name} > {transport.driver_directory}/unbind")
+        counters, _ = self.count(transport, device,
+                                 f"echo {name} > {transport.driver_directory}/bind")
         self.file(transport, device, "virtio*/driver")
         return counters
 
     def load(self, transport, device, words):
         """Run load with WORDS; the counters, and the numbers that it printed."""
-        counters, output = self.count(transport, device, f"/host/load {words}", LOAD_SECONDS)
+        counters, output = self.count(transport, device, f"{self.load_program} {words}",
+                                      LOAD_SECONDS)
         return counters, [int(line) for line in output.split()]
+
+    def trace(self, words):
+        """Run load with WORDS; the trace of the disk's requests."""
+        return self.check(blocktrace.script(f"{self.load_program} {words}"), LOAD_SECONDS)

@@ -2,7 +2,7 @@
 """What is counted once, and what is timed again and again."""
 
 from bench import blocktrace, counts, stats, words
-from bench.machine import I2C_ADDRESS, LOAD_SECONDS
+from bench.machine import I2C_ADDRESS
 from bench.transports import DEVICES, PAGE, STOCK, WINDOW
 
 # Operations that load does before it measures
@@ -13,6 +13,9 @@ OPERATIONS = 400
 QUEUED = 3200
 DEPTH = 32
 CONFIG_READS = 400
+PROBES = 10
+# Not the disk, whose probe is mostly the reading of its partition table
+PROBED = ("rng", "i2c")
 
 
 def one_at_a_time(machine, transport, device, number):
@@ -80,11 +83,11 @@ def each_and_all(numbers, prefix):
             f"{prefix} per s at depth 1": OPERATIONS * 1e9 / total}
 
 
-def disk_times(load, guest, node):
-    """{figure: value} of the disk NODE; load(words) gives the numbers that load prints."""
+def disk_times(load, trace, node):
+    """{figure: value} of the disk NODE; load(words) gives the numbers that load prints,
+    trace(words) the trace of what it does."""
     figures = each_and_all(load(f"disk {node} {OPERATIONS}"), "blk")
-    each = sorted(blocktrace.parse(guest.check(
-        blocktrace.script(f"/host/load disk {node} {OPERATIONS}"), LOAD_SECONDS)))
+    each = sorted(blocktrace.parse(trace(f"disk {node} {OPERATIONS}")))
     figures["round trip median us"] = stats.median_of_binned(each)
     figures["round trip p99 us"] = stats.percentile(each, 99)
     [total] = load(f"queue {node} {DEPTH} {QUEUED}")
@@ -92,11 +95,20 @@ def disk_times(load, guest, node):
     return figures
 
 
+def probe_time(machine, transport, device):
+    """The median of the microseconds that binding a window's driver takes."""
+    _, each = machine.load(transport, device, f"bind {transport.driver_directory} "
+                           f"{machine.platform_device(transport, device)} {PROBES}")
+    return stats.percentile(sorted(each), 50) / 1000
+
+
 def time(machine, transport):
     """One round: {figure: value} of a transport."""
-    figures = disk_times(lambda words: machine.load(transport, "blk", words)[1], machine.guest,
+    figures = disk_times(lambda words: machine.load(transport, "blk", words)[1], machine.trace,
                          machine.node(transport, "blk"))
     figures |= each_and_all(one_at_a_time(machine, transport, "i2c", OPERATIONS)[1], "i2c")
+    figures |= {f"probe {device} median us": probe_time(machine, transport, device)
+                for device in PROBED}
     _, total = config_reads(machine, transport, CONFIG_READS)
     figures["config reads per s"] = CONFIG_READS * 1e9 / total
     return figures

@@ -8,9 +8,10 @@ itself, so there is no device side between it and the backend, and nothing traps
 import shutil
 from contextlib import ExitStack
 
-from bench import measure
-from bench.machine import LOAD_SECONDS, build_load, realtime
+from bench import blocktrace, measure
+from bench.machine import LOAD_SECONDS, build_load
 from bench.transports import DIRECT, TRANSPORTS
+from bench.uml import LOAD_PROGRAM, realtime
 from scripts import say
 from testbed import backends
 from testbed.bed import Bed, run_directory
@@ -62,13 +63,17 @@ class Peers:
 
     def load(self, words):
         """The numbers that load prints."""
-        output = self.bed.guest.check(f"/host/load {words}", LOAD_SECONDS)
+        output = self.bed.guest.check(f"{LOAD_PROGRAM} {words}", LOAD_SECONDS)
         return [int(line) for line in output.split()]
+
+    def trace(self, words):
+        """The trace of the requests that load makes."""
+        return self.bed.guest.check(blocktrace.script(f"{LOAD_PROGRAM} {words}"), LOAD_SECONDS)
 
     def round(self, first):
         """{name: figures} of one round, in which the one at index FIRST begins."""
         order = NAMES[first % len(NAMES):] + NAMES[:first % len(NAMES)]
-        return {name: measure.disk_times(self.load, self.bed.guest, self.node(name))
+        return {name: measure.disk_times(self.load, self.trace, self.node(name))
                 for name in order}
 
 

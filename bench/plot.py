@@ -63,8 +63,7 @@ def main(details_file, plot_file):
     ratios(three, details, names, TIMES, f"Time, relative to {names[0]} (less is better)")
     ratios(four, details, names, RATES, f"Rate, relative to {names[0]} (more is better)")
     one.legend(frameon=False)
-    figure.suptitle("virtio-mmio and virtio-msg side by side: one User Mode Linux guest, one "
-                    f"device side, {len(details['rounds'])} interleaved rounds")
+    figure.suptitle(details["title"])
     figure.tight_layout()
     figure.savefig(plot_file, dpi=100)
 

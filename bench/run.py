@@ -5,6 +5,7 @@
     make bench ARGS=--rounds=50    more rounds
     make bench ARGS=--no-backend   without the part with qemu-storage-daemon
     make bench ARGS=--verbose      show where all traps go
+    make bench-xen                 the same in a guest under Xen, in QEMU
 """
 
 import argparse
@@ -12,12 +13,15 @@ import time
 from pathlib import Path
 
 from bench import measure, peers, report
-from bench.machine import Machine
 from bench.transports import TRANSPORTS
+from bench.uml import Uml
+from bench.xen import Xen
 from scripts import debian, say
+from testbed.xen.chain import Chain
 
 OUT = say.REPO / "out"
 ROUNDS = 15
+XEN_ROUNDS = 7
 # Of Debian, so with Debian's Python
 PYTHON = "/usr/bin/python3"
 
@@ -45,6 +49,44 @@ def run_rounds(machine, number):
     return rounds
 
 
+def run(machine, name, title, options):
+    """All that is done with a running MACHINE; NAME: of the files, TITLE: of the plot."""
+    say.step("counting traps")
+    counted, phases, narrow = count(machine)
+    say.step(f"measuring times, {options.rounds} rounds")
+    rounds = run_rounds(machine, options.rounds)
+    problems = machine.splats()
+    if problems:
+        raise say.Error("the guest's kernel complained:\n" + "\n".join(problems))
+
+    show(report.count_table(counted, narrow))
+    show(report.time_table(rounds))
+    goals_missed = report.missed(counted, rounds, machine.time_goal)
+    if goals_missed:
+        show(["Not reached:", *goals_missed])
+    if options.verbose or goals_missed:
+        show(["Where the traps go"])
+        for transport, each in phases.items():
+            show(report.phase_table(each, transport))
+    write(name, report.summary(counted, rounds), {
+        "title": f"virtio-mmio and virtio-msg side by side: {title}, {len(rounds)} interleaved "
+                 "rounds",
+        "counts": {transport: report.flat(each) for transport, each in counted.items()},
+        "counts_32_bit": narrow, "phases": phases, "rounds": rounds}, options.out.resolve())
+
+
+def write(name, summary, details, out):
+    """The files called NAME in the directory OUT."""
+    out.mkdir(parents=True, exist_ok=True)
+    figures, all_of_it, plot = (out / f"{name}{end}" for end in (".json", "-details.json", ".png"))
+    report.write(figures, summary)
+    report.write(all_of_it, details)
+    debian.install(["python3", "python3-matplotlib"])
+    say.run([PYTHON, "-m", "bench.plot", all_of_it, plot], "bench-plot", "drawing the plot",
+            cwd=say.REPO)
+    show([f"figures: {figures}", f"plot:    {plot}", f"details: {all_of_it}"])
+
+
 def with_backend(options):
     """The same with a backend that others wrote, and UML's own driver as one more peer."""
     say.step(f"measuring times with {peers.BACKEND}, {options.rounds} rounds")
@@ -61,59 +103,51 @@ def show(lines):
     print("\n" + "\n".join(lines), flush=True)
 
 
-def finish(counted, phases, narrow, rounds, options):
-    """Tables on the screen, files in the directory that OPTIONS name."""
-    out = options.out.resolve()
-    show(report.count_table(counted, narrow))
-    show(report.time_table(rounds))
-    goals_missed = report.missed(counted, rounds)
-    if goals_missed:
-        show(["Not reached:", *goals_missed])
-    if options.verbose or goals_missed:
-        show(["Where the traps go"])
-        for name, each in phases.items():
-            show(report.phase_table(each, name))
-
-    out.mkdir(parents=True, exist_ok=True)
-    report.write(out / "bench.json", report.summary(counted, rounds))
-    details = out / "bench-details.json"
-    report.write(details, {"counts": {name: report.flat(each) for name, each in counted.items()},
-                           "counts_32_bit": narrow, "phases": phases, "rounds": rounds})
-    debian.install(["python3", "python3-matplotlib"])
-    say.run([PYTHON, "-m", "bench.plot", details, out / "bench.png"], "bench-plot",
-            "drawing the plot", cwd=say.REPO)
-    show([f"figures: {out / 'bench.json'}", f"plot:    {out / 'bench.png'}",
-          f"details: {details}"])
-
-
-def main(args):
-    """The command."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
+def arguments(command, rounds):
+    """A parser for what both commands take; ROUNDS: how many unless told otherwise."""
+    parser = argparse.ArgumentParser(prog=f"make {command}", description=__doc__.splitlines()[0])
     parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often times are taken")
-    parser.add_argument("--backend", action=argparse.BooleanOptionalAction, default=True,
-                        help=f"measure a disk by {peers.BACKEND}, too")
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often times are taken")
     parser.add_argument("--verbose", action="store_true", help="show where all traps go")
     parser.add_argument("--out", type=Path, default=OUT, help="where the results go (out/)")
+    return parser
+
+
+def parse(parser, args):
+    """The options, as far as they make sense."""
     options = parser.parse_args(args)
     if options.rounds < 1:
         raise say.Error("--rounds: at least 1 is needed")
+    return options
+
+
+def main(args):
+    """make bench"""
+    parser = arguments("bench", ROUNDS)
+    parser.add_argument("--backend", action=argparse.BooleanOptionalAction, default=True,
+                        help=f"measure a disk by {peers.BACKEND}, too")
+    options = parse(parser, args)
     started = time.monotonic()
     say.step("getting virtio-msgd and the guest kernel ready")
-    with Machine("bench", options.base) as machine:
-        say.note(f"Linux {machine.guest.check('uname -r').strip()} is up, guest and virtio-msgd on "
+    with Uml("bench", options.base) as machine:
+        say.note(f"Linux {machine.check('uname -r').strip()} is up, guest and virtio-msgd on "
                  f"one CPU, {'with' if machine.realtime else 'without'} real-time priority")
-        say.step("counting traps")
-        counted, phases, narrow = count(machine)
-        say.step(f"measuring times, {options.rounds} rounds")
-        rounds = run_rounds(machine, options.rounds)
-        problems = machine.guest.splats()
-        if problems:
-            raise say.Error("the guest's kernel complained:\n" + "\n".join(problems),
-                            f"console: {machine.guest.console_file}")
+        run(machine, "bench", "one User Mode Linux guest, one device side", options)
         machine.guest.halt()
-    finish(counted, phases, narrow, rounds, options)
     if options.backend:
         with_backend(options)
+    print(f"\ndone in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def xen(args):
+    """make bench-xen"""
+    options = parse(arguments("bench-xen", XEN_ROUNDS), args)
+    started = time.monotonic()
+    chain = Chain(options.base)
+    say.step("booting Xen and Dom0, and a guest with all devices")
+    with chain.boot("bench-xen") as dom0, Xen(dom0) as machine:
+        say.note(f"Linux {machine.check('uname -r').strip()} is up, Dom0 and guest on one CPU")
+        run(machine, "bench-xen", "one Xen guest, one device side in Dom0", options)
     print(f"\ndone in {time.monotonic() - started:.0f} s")
     return 0

@@ -17,6 +17,11 @@ class Transport:
     driver: str
     interrupt: tuple
 
+    @property
+    def driver_directory(self):
+        """The guest's directory of that driver."""
+        return f"/sys/bus/platform/drivers/{self.driver}"
+
 
 STOCK = Transport("virtio-mmio", "personality=mmio", "virtio-mmio",
                   ("InterruptStatus", "InterruptACK"))

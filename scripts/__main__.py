@@ -18,6 +18,7 @@ COMMANDS = {
     "xen": ("testbed.xen.demo", "main"),
     "test-xen": ("testbed.xen.test", "main"),
     "bench": ("bench.run", "main"),
+    "bench-xen": ("bench.run", "xen"),
 }
 
 

@@ -22,6 +22,11 @@ SPLATS = ("WARNING:", "BUG:", "Oops", "Kernel panic", "Call Trace", "INFO: task"
           "sleeping function called", "nobody cared", "Segmentation fault")
 
 
+def splats(text):
+    """The lines of a kernel's log that say it found itself in error."""
+    return [line for line in text.splitlines() if any(splat in line for splat in SPLATS)]
+
+
 class Failed(say.Error):
     """The guest did not do what it was told; the message has its last console lines."""
 
@@ -142,8 +147,7 @@ class Guest:
 
     def splats(self):
         """The console's lines that say the kernel found itself in error."""
-        return [line for line in self.console().splitlines()
-                if any(splat in line for splat in SPLATS)]
+        return splats(self.console())
 
     def halt(self):
         """Power the guest off; returns the exit status of its process."""

@@ -7,9 +7,10 @@
  *	load queue DISK DEPTH COUNT	reads of a sector, DEPTH of them at a time
  *	load burst DISK DEPTH		DEPTH reads of a sector, handed in one by one
  *	load file PATH COUNT		reads of a (sysfs) file from its start
+ *	load bind DRIVER DEVICE COUNT	unbinds a device from, and binds it to, a driver
  *
  * Prints the nanoseconds of the whole run on a line and then, for "i2c" and "disk",
- * those of each operation.
+ * those of each operation; for "bind", those of each bind and nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,10 +47,14 @@ static uint64_t nanoseconds(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/* In User Mode Linux asking for the time is a system call, which this is not. */
+/* In User Mode Linux asking for the time is a system call; elsewhere it is not. */
 static uint64_t ticks(void)
 {
+#ifdef __x86_64__
 	return __builtin_ia32_rdtsc();
+#else
+	return nanoseconds();
+#endif
 }
 
 static int open_file(const char *path, int flags)
@@ -224,10 +229,34 @@ static void read_file(const char *path, unsigned long count)
 	printf("%llu\n", (unsigned long long)(nanoseconds() - started));
 }
 
+static void write_file(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		die(name);
+	close(fd);
+}
+
+static void bind_device(const char *driver, const char *device, unsigned long count)
+{
+	int dir = open_file(driver, O_RDONLY | O_DIRECTORY);
+	uint64_t started;
+
+	while (count--) {
+		write_file(dir, "unbind", device);
+		started = nanoseconds();
+		write_file(dir, "bind", device);
+		printf("%llu\n", (unsigned long long)(nanoseconds() - started));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct source source = { 0 };
 
+	/* Nothing is printed while time is taken: consoles are devices, too */
+	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (argc == 5 && !strcmp(argv[1], "i2c")) {
 		source.fd = open_file(argv[2], O_RDWR);
 		source.address = number(argv[3]);
@@ -243,8 +272,10 @@ int main(int argc, char **argv)
 		queue(argv[2], number(argv[3]), number(argv[3]), false);
 	} else if (argc == 4 && !strcmp(argv[1], "file")) {
 		read_file(argv[2], number(argv[3]));
+	} else if (argc == 5 && !strcmp(argv[1], "bind")) {
+		bind_device(argv[2], argv[3], number(argv[4]));
 	} else {
-		fprintf(stderr, "usage: load i2c|disk|queue|burst|file ARGUMENT...\n");
+		fprintf(stderr, "usage: load i2c|disk|queue|burst|file|bind ARGUMENT...\n");
 		return 2;
 	}
 	return 0;

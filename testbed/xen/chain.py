@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Everything the machine is made of, built or fetched, and put together."""
 
+from bench.machine import build_load
 from scripts import cache, debian, say
 from testbed.xen import backends, hypervisor, image, linux, msgd, packages
 from testbed.xen.machine import Machine
@@ -18,9 +19,11 @@ class Chain:
         programs = backends.build(BACKENDS)
         self.kernel = linux.build(base)
         programs["virtio-msgd"] = msgd.build()
-        self.initrd = cache.directory("xen") / "dom0.cpio"
+        # Tests and the bench make devices in guests work with it
+        guest_programs = {"load": build_load(packages.ARCH)}
+        self.initrd = cache.directory("xen") / cache.of_checkout("dom0.cpio")
         say.step("putting Dom0's root file system together")
-        self.initrd.write_bytes(image.dom0(root, self.kernel, programs, {}))
+        self.initrd.write_bytes(image.dom0(root, self.kernel, programs, guest_programs, {}))
 
     def boot(self, log="xen", vcpus=1, hypervisor=None):
         """Start the machine, with another HYPERVISOR than the chain's; use with `with`."""

@@ -21,14 +21,17 @@ Try:  i2cdetect -l                        (the bus with the DS1338)
 """
 
 
-def guest(busybox):
-    """A guest's initramfs (bytes): busybox and the init beside this file."""
+def guest(busybox, programs):
+    """A guest's initramfs (bytes): busybox, the init beside this file, and PROGRAMS,
+    {name in /bin: path}."""
     archive = Archive()
     for path in ("bin", "dev", "proc", "sys", "run", "tmp"):
         archive.directory(path)
     archive.device("dev/console", "c", 5, 1)
     archive.file("bin/busybox", busybox, 0o755)
     archive.file("init", (HERE / "domu" / "init").read_bytes(), 0o755)
+    for name, program in programs.items():
+        archive.file(f"bin/{name}", program.read_bytes(), 0o755)
     return archive.data()
 
 
@@ -48,9 +51,10 @@ def add_tree(archive, root):
             archive.file(name, path.read_bytes(), path.stat().st_mode & 0o777)
 
 
-def dom0(root, kernel, programs, files):
+def dom0(root, kernel, programs, guest_programs, files):
     """Dom0's initramfs (bytes). ROOT: its packages, unpacked; KERNEL: the guests';
-    PROGRAMS: {name in /usr/local/bin: path}; FILES: {path in the image: content}."""
+    PROGRAMS: {name in /usr/local/bin: path}; GUEST_PROGRAMS: {name in a guest's /bin:
+    path}; FILES: {path in the image: content}."""
     archive = Archive()
     for path in ("dev", "proc", "sys", "run", "tmp", "root", "var/lib", "var/log", "usr/bin",
                  "usr/sbin", "etc/xen", "boot"):
@@ -61,7 +65,8 @@ def dom0(root, kernel, programs, files):
     archive.file("etc/motd", MOTD.encode())
     archive.file("etc/xen/domu.conf", (HERE / "domu.conf").read_bytes())
     archive.file("boot/Image", kernel.read_bytes())
-    archive.file("boot/domu.cpio", guest((root / "usr/bin/busybox").read_bytes()))
+    archive.file("boot/domu.cpio", guest((root / "usr/bin/busybox").read_bytes(),
+                                         guest_programs))
     for name, program in programs.items():
         archive.file(f"usr/local/bin/{name}", program.read_bytes(), 0o755)
     for path, content in files.items():

@@ -23,6 +23,11 @@ class Configuration(unittest.TestCase):
         self.assertEqual(text.count("vcpus"), 1)
         self.assertEqual(text.count("virtio ="), 1)
 
+    def test_an_entry_for_a_device(self):
+        self.assertIn(f'virtio = [ "{guest.virtio(0x22)}" ]\n', guest.configuration())
+        self.assertIn("device4, ", guest.virtio(4))
+        self.assertIn("grant_usage=0", guest.virtio(4, grants=0))
+
     def test_none_removes(self):
         self.assertNotIn("virtio =", guest.configuration(virtio=None))
 
@@ -50,10 +55,12 @@ class Dom0Image(unittest.TestCase):
                      "usr/lib/aarch64-linux-gnu/libc.so.6", "lib"):
             self.assertTrue(image.wanted(name), name)
 
-    def test_guest_image_has_busybox_and_init(self):
-        data = image.guest(b"the program")
+    def test_guest_image_has_busybox_init_and_programs(self):
+        data = image.guest(b"the program", {"try.py": image.HERE / "image.py"})
         self.assertIn(b"bin/busybox\0", data)
         self.assertIn(b"the program", data)
+        self.assertIn(b"bin/try.py\0", data)
+        self.assertIn((image.HERE / "image.py").read_bytes(), data)
         self.assertIn(Path(image.HERE / "domu/init").read_bytes(), data)
 
 
