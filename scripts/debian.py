@@ -244,6 +244,17 @@ def unpack(deb, directory):
     say.output(["dpkg", "-x", deb, directory])
 
 
+def fetch_tar(package, suite):
+    """Fetch a source package's tar file, which has no patches applied; returns its path."""
+    source = Suite(suite, host_arch())
+    with cache.lock(f"debian-{suite}-{source.arch}"):
+        if not list(source.debs.glob(f"{package}_*.orig.tar.xz")):
+            say.step(f"fetching the source of {package} from Debian {suite}")
+            source.apt(["source", "--download-only", "--tar-only"], [package],
+                       f"apt-source-{package}-{suite}")
+        return sorted(source.debs.glob(f"{package}_*.orig.tar.xz"))[-1]
+
+
 def fetch_source(package, suite):
     """Fetch and unpack (patches applied) a source package; returns its directory."""
     install(["dpkg-dev"])

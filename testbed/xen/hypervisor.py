@@ -31,25 +31,14 @@ NEWER_TOOLS = {
 }
 
 
-def fetch_of(suite):
-    """The source tar file of SUITE's xen package; Error if it cannot be had."""
-    source = debian.Suite(suite, debian.host_arch())
-    with cache.lock(f"debian-{suite}-{debian.host_arch()}"):
-        if not list(source.debs.glob("xen_*.orig.tar.xz")):
-            say.step(f"fetching the source of xen from Debian {suite}")
-            source.apt(["source", "--download-only", "--tar-only"], ["xen"],
-                       f"apt-source-xen-{suite}")
-        return sorted(source.debs.glob("xen_*.orig.tar.xz"))[-1]
-
-
 def fetch():
     """The source tar file of Debian's xen package, of the first suite that has it."""
     for suite in SUITES[:-1]:
         try:
-            return fetch_of(suite)
+            return debian.fetch_tar("xen", suite)
         except say.Error as problem:
             say.note(f"{problem}\n  trying the older source of {SUITES[-1]}")
-    return fetch_of(SUITES[-1])
+    return debian.fetch_tar("xen", SUITES[-1])
 
 
 def built():
