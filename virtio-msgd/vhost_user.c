@@ -34,7 +34,10 @@
 			 BIT64(NOTIFICATION_DATA) | BIT64(NOTIF_CONFIG_DATA) | \
 			 BIT64(ADMIN_VQ))
 
-/* A backend that is gone again so often, each time at once, is not waited for. */
+/*
+ * A backend that is gone again so often, each time at once and without having
+ * completed a request, is not waited for.
+ */
 #define RESUMES		3
 
 #define STATUS_FEATURES	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
@@ -167,7 +170,7 @@ static bool resumable(struct vhost_user *vu)
 {
 	uint64_t now = vu_now_ms();
 
-	if (now - vu->resumed > vu->options.reconnect_s * 1000ULL)
+	if (now - vu->resumed > vu->options.reconnect_s * 1000ULL || vu_queues_moved(vu))
 		vu->resumes = 0;
 	if (vu->resumes == RESUMES || !vu->options.reconnect_s || !device_live(&vu->dev) ||
 	    device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED))
@@ -219,14 +222,18 @@ static int resume_queues(struct vhost_user *vu)
 	return ret;
 }
 
-/* Whether the driver can go on with what it was told of the backend before */
+/*
+ * Whether the driver can go on with what it was told of the backend before, and
+ * the backend with what is recorded of the requests
+ */
 static bool fits(const struct vhost_user *vu)
 {
 	struct vu_offer offer = vu_offered(vu);
 	uint64_t accepted = device_features(&vu->dev) & vu->dev.features;
 
 	return !(accepted & ~offer.features) && offer.num_queues >= vu->dev.num_queues &&
-	       offer.config_size == vu->dev.config_size;
+	       offer.config_size == vu->dev.config_size &&
+	       (vu->inflight_fd < 0 || vu_has(vu, VU_PROTOCOL_F_INFLIGHT_SHMFD));
 }
 
 static void stop_waiting(struct vhost_user *vu)
@@ -235,28 +242,41 @@ static void stop_waiting(struct vhost_user *vu)
 	event_del(vu->grace);
 }
 
-static void resume(struct vhost_user *vu)
+/* All that comes before it may look at a ring */
+static int prepare_resume(struct vhost_user *vu)
 {
 	int ret;
 
-	stop_waiting(vu);
-	vu->resumed = vu_now_ms();
-	vu->resumes++;
-	vu_begin(vu);
+	if (!fits(vu))
+		return -EINVAL;
 	vu->touched = true;
-	ret = fits(vu) ? 0 : -EINVAL;
-	if (!ret)
-		ret = send_features(vu, device_features(&vu->dev));
+	ret = send_features(vu, device_features(&vu->dev));
 	if (!ret)
 		ret = set_status(vu, STATUS_FEATURES);
 	if (!ret)
 		ret = vu_memory_share(vu);
-	if (!ret)
-		ret = vu_inflight_share(vu);
-	if (!ret)
+	return ret ? ret : vu_inflight_share(vu);
+}
+
+static void resume(struct vhost_user *vu)
+{
+	bool served = false;
+	int ret;
+
+	vu_begin(vu);
+	ret = prepare_resume(vu);
+	if (!ret) {
+		served = true;
 		ret = resume_queues(vu);
+	}
 	if (!ret)
 		ret = set_status(vu, STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK);
+	/* Gone again: the wait goes on, for as long as there was to wait at first */
+	if ((ret == -ECONNRESET || ret == -EPIPE) && (!served || resumable(vu)))
+		return;
+	stop_waiting(vu);
+	vu->resumed = vu_now_ms();
+	vu->resumes++;
 	if (ret) {
 		device_broken(&vu->dev, "the backend that came back cannot go on");
 		return;
@@ -336,7 +356,8 @@ static int start(struct device *dev)
 		ret = vu_inflight_share(vu);
 	if (!ret && !vu->to_start)
 		ret = set_status(vu, STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK);
-	return ret;
+	/* It is gone, and resume() is going to start the next one */
+	return vu->waiting ? 0 : ret;
 }
 
 static int queue_start(struct device *dev, unsigned int q)
@@ -344,7 +365,6 @@ static int queue_start(struct device *dev, unsigned int q)
 	struct vhost_user *vu = to_vhost_user(dev);
 	int ret;
 
-	/* resume() is going to start it */
 	if (q >= vu_num_backend_queues(vu) || vu->waiting)
 		return 0;
 	vu_begin(vu);
@@ -352,7 +372,7 @@ static int queue_start(struct device *dev, unsigned int q)
 	/* The last one: the device as a whole is at work */
 	if (!ret && vu->to_start && !--vu->to_start)
 		ret = set_status(vu, STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK);
-	return ret;
+	return vu->waiting ? 0 : ret;
 }
 
 static int queue_stop(struct device *dev, unsigned int q)

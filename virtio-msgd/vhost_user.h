@@ -47,12 +47,14 @@ enum vu_state {
  * @call: eventfd by which it tells of used ones
  * @called: reads @call, unless the carrier does
  * @running: the backend was told to serve it
+ * @base: where it began, as it was told
  */
 struct vu_queue {
 	int kick;
 	int call;
 	struct event *called;
 	bool running;
+	uint32_t base;
 };
 
 /**
@@ -114,7 +116,7 @@ struct vu_offer {
  * @waiting: the driver is at work and the backend is to come back
  * @grace: how long
  * @resumed: when one came back last
- * @resumes: how often it did, without staying
+ * @resumes: how often it did, without staying or completing a request
  * @stuck: the driver tried in vain to reset the device, or a queue
  * @tidy: make what the driver sees agree with what is there
  */
@@ -255,6 +257,8 @@ void vu_queue_close(struct vhost_user *vu, unsigned int q);
 bool vu_queues_running(const struct vhost_user *vu);
 /* All requests that the driver made are completed */
 bool vu_queues_idle(struct vhost_user *vu);
+/* Some were completed since the backend was told where to begin (split rings) */
+bool vu_queues_moved(struct vhost_user *vu);
 void vu_queues_forget(struct vhost_user *vu);
 
 /*

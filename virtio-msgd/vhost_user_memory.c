@@ -326,11 +326,13 @@ static int inflight_get(struct vhost_user *vu)
 	struct vu_msg msg;
 	int fd, ret;
 
-	memset(&msg.inflight, 0, sizeof(msg.inflight));
-	msg.inflight.num_queues = vu_num_backend_queues(vu);
-	msg.inflight.queue_size = vu->dev.queues[0].max_size;
+	vu->inflight = (struct vu_inflight) {
+		.num_queues = vu_num_backend_queues(vu),
+		.queue_size = vu->dev.queues[0].max_size,
+	};
+	msg.inflight = vu->inflight;
 	ret = vu_get(vu, &msg, VU_GET_INFLIGHT_FD, sizeof(msg.inflight),
-		     sizeof(msg.inflight), sizeof(msg.inflight) + 4, &fd);
+		     VU_INFLIGHT_UNPADDED, sizeof(msg.inflight), &fd);
 	if (ret)
 		return ret;
 	/* None is what a backend answers that has no need of it */
@@ -338,7 +340,9 @@ static int inflight_get(struct vhost_user *vu)
 		close(fd);
 		fd = -1;
 	}
-	vu->inflight = msg.inflight;
+	/* Of the reply, only where it is is the backend's to say */
+	vu->inflight.mmap_size = msg.inflight.mmap_size;
+	vu->inflight.mmap_offset = msg.inflight.mmap_offset;
 	vu->inflight_fd = fd;
 	return 0;
 }

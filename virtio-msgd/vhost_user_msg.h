@@ -106,12 +106,16 @@ struct vu_config {
 
 #define VU_CONFIG_HEADER	12
 
+/* With the padding that backends expect, although the specification has none */
 struct vu_inflight {
 	uint64_t mmap_size;
 	uint64_t mmap_offset;
 	uint16_t num_queues;
 	uint16_t queue_size;
+	uint32_t padding;
 } __attribute__((packed));
+
+#define VU_INFLIGHT_UNPADDED	20
 
 /* The regions follow, VU_REGION_SIZE or VU_REGION_SIZE_XEN bytes each */
 struct vu_regions {

@@ -152,13 +152,28 @@ bool vu_queues_idle(struct vhost_user *vu)
 		uint64_t avail = queue->driver + offsetof(struct vring_avail, idx);
 		int used;
 
-		if (!queue->started)
+		/* No backend was told of it */
+		if (vu->queues[q].kick < 0)
 			continue;
 		used = used_index(vu, queue);
 		if (used < 0 || used != read_index(vu, avail))
 			return false;
 	}
 	return true;
+}
+
+bool vu_queues_moved(struct vhost_user *vu)
+{
+	unsigned int q;
+
+	for (q = 0; q < vu_num_backend_queues(vu); q++) {
+		const struct vu_queue *queue = &vu->queues[q];
+
+		if (queue->kick >= 0 &&
+		    used_index(vu, &vu->dev.queues[q]) != (int)queue->base)
+			return true;
+	}
+	return false;
 }
 
 /* Where a backend goes on in a ring whose requests up to there are done */
@@ -243,6 +258,7 @@ static int set_up(struct vhost_user *vu, unsigned int q, uint32_t base)
 		ret = send_fd(vu, VU_SET_VRING_ERR, q, vu->error);
 	if (ret)
 		return ret;
+	queue->base = base;
 	/* From here on it may look at the ring */
 	queue->running = true;
 	ret = send_fd(vu, VU_SET_VRING_KICK, q, queue->kick);

@@ -177,6 +177,7 @@ static void take(struct backend *b, struct vu_conn *conn)
 		break;
 	case VU_SET_INFLIGHT_FD:
 		take_fd(conn, &b->inflight);
+		b->inflight_given = in->inflight;
 		break;
 	}
 }
@@ -226,7 +227,11 @@ static bool serve(struct backend *b, struct vu_conn *conn)
 	pthread_mutex_lock(&b->lock);
 	if (b->num_log < BACKEND_LOG)
 		b->log[b->num_log++] = msg.request;
-	if (b->how != BEHAVE && b->when == msg.request) {
+	/* As libvhost-user has it, whose structure is padded */
+	if ((msg.request == VU_GET_INFLIGHT_FD || msg.request == VU_SET_INFLIGHT_FD) &&
+	    msg.size != 24)
+		go_on = false;
+	else if (b->how != BEHAVE && b->when == msg.request) {
 		go_on = misbehave(b, conn, &msg);
 	} else {
 		take(b, conn);

@@ -65,6 +65,7 @@ struct backend_queue {
  * @regions: memory it has, as many as @num_regions
  * @backend_req: where it sends requests to, -1: none
  * @inflight: descriptor it was given, -1: none
+ * @inflight_given: what came with it
  * @log: requests it got, in order, @num_log of them
  */
 struct backend {
@@ -90,6 +91,7 @@ struct backend {
 	unsigned int num_regions;
 	int backend_req;
 	int inflight;
+	struct vu_inflight inflight_given;
 	uint32_t log[BACKEND_LOG];
 	unsigned int num_log;
 	bool stop;

@@ -172,6 +172,9 @@ static void everything(void **state)
 	assert_int_equal(b.regions[0].guest_addr, GUEST_BASE);
 	assert_int_equal(b.regions[0].size, GUEST_SIZE);
 	assert_true(b.inflight >= 0);
+	assert_int_equal(b.inflight_given.mmap_size, 4096);
+	assert_int_equal(b.inflight_given.num_queues, 3);
+	assert_int_equal(b.inflight_given.queue_size, 128);
 
 	ring = (uintptr_t)guest_ptr(g, GUEST_RING);
 	assert_int_equal(queue->num, 16);
@@ -502,6 +505,95 @@ static void set_indices(uint16_t avail, uint16_t used)
 	device->idx = htole16(used);
 }
 
+/* It dies while it is told where to go on, and nothing is lost with that */
+static void backend_dies_again_when_it_comes_back(void **state)
+{
+	static const uint32_t at[] = { VU_GET_FEATURES, VU_SET_FEATURES, VU_SET_INFLIGHT_FD,
+				       VU_SET_VRING_ADDR, VU_SET_VRING_ENABLE };
+	unsigned int i, connections;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(0, 1);
+	((struct vring_avail *)guest_ptr(g, g->win->slot.dev->queues[0].driver))->idx = htole16(1);
+	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		backend_stop(&b);
+		b.how = CLOSE;
+		b.when = at[i];
+		connections = b.connections;
+		backend_start(&b);
+		run_for(150);
+		assert_true(b.connections > connections);
+		assert_false(needs_reset());
+		backend_misbehave(&b, BEHAVE, 0);
+		assert_true(comes(resumed, MAX_SECONDS * SECOND));
+		run_for(20);
+		assert_int_equal(guest_status(g), STATUS_OK);
+		queue_works(0);
+		/* What it completes meanwhile says that it is no use to give up */
+		((struct vring_used *)guest_ptr(g, g->win->slot.dev->queues[0].device))->idx =
+			htole16(i + 1);
+	}
+}
+
+/* A backend that a request kills again and again */
+static void backend_never_stays(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(0, 1);
+	for (i = 0; i < 4; i++) {
+		assert_false(needs_reset());
+		backend_stop(&b);
+		backend_start(&b);
+		assert_int_equal(comes(resumed, SECOND), i < 3);
+		run_for(20);
+	}
+	assert_true(needs_reset());
+}
+
+/* Only the record says which of the requests were done */
+static void backend_comes_back_without_record(void **state)
+{
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(0, 1);
+	backend_stop(&b);
+	b.protocol &= ~P(INFLIGHT_SHMFD);
+	backend_start(&b);
+	assert_true(comes(needs_reset, MAX_SECONDS * SECOND));
+	assert_int_equal(backend_count(&b, VU_SET_VRING_KICK), 1);
+}
+
+/* A driver that is just starting waits for the next one, too */
+static void backend_dies_in_setup_and_comes_back(void **state)
+{
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk,queues=2");
+	guest_negotiate(g, VERSION_1);
+	assert_true(guest_enable_queue(g, 0, 16));
+	assert_true(guest_enable_queue(g, 1, 16));
+	backend_misbehave(&b, CLOSE, VU_SET_VRING_NUM);
+	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
+	backend_misbehave(&b, BEHAVE, 0);
+	assert_true(comes(resumed, MAX_SECONDS * SECOND));
+	run_for(20);
+	assert_int_equal(guest_status(g), STATUS_OK);
+	assert_int_equal(b.status, STATUS_OK);
+	queue_works(0);
+	queue_works(1);
+}
+
 /* Without a record: only if nothing was in flight */
 static void idle_backend_comes_back(void **state)
 {
@@ -645,6 +737,18 @@ static void left_without_backend(void **state)
 	run_for(50);
 	slot_suspend(&g->win->slot);
 	assert_int_equal(g->win->slot.dev->queues[0].base, -1);
+}
+
+/* It had the ring for a moment: who knows what it did */
+static void backend_without_record_dies_in_setup(void **state)
+{
+	(void)state;
+	plug("device=blk,capacity=8");
+	guest_negotiate(g, VERSION_1);
+	assert_true(guest_enable_queue(g, 0, 16));
+	((struct vring_avail *)guest_ptr(g, g->win->slot.dev->queues[0].driver))->idx = htole16(1);
+	backend_misbehave(&b, CLOSE, VU_SET_VRING_ENABLE);
+	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK | VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
 static void backend_does_not_come_back(void **state)
@@ -889,11 +993,16 @@ int main(void)
 		vu_test(backend_dies_at_work),
 		vu_test(reset_without_backend),
 		vu_test(backend_comes_back_to_its_requests),
+		vu_test(backend_dies_again_when_it_comes_back),
+		vu_test(backend_never_stays),
+		vu_test(backend_comes_back_without_record),
+		vu_test(backend_dies_in_setup_and_comes_back),
 		vu_test(idle_backend_comes_back),
 		vu_test(orderly_backend_comes_back),
 		vu_test(adopted_driver),
 		vu_test(left_driver),
 		vu_test(left_without_backend),
+		vu_test(backend_without_record_dies_in_setup),
 		vu_test(backend_does_not_come_back),
 		vu_test(other_backend_comes_back),
 		vu_test(removed_at_work),
