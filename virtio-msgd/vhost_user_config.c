@@ -21,12 +21,18 @@ int vu_config_ask(struct vhost_user *vu, uint32_t size)
 	return vu_conn_send(&vu->conn, &msg, NULL, 0, vu->deadline);
 }
 
+static bool is_config(const struct vu_msg *msg, uint32_t size)
+{
+	return msg->size == VU_CONFIG_HEADER + size && msg->config.size == size &&
+	       !msg->config.offset;
+}
+
 int vu_config_take(struct vhost_user *vu, uint32_t size)
 {
 	const struct vu_msg *in = &vu->conn.in;
 	uint8_t data[VU_MAX_CONFIG];
 
-	if (in->size != VU_CONFIG_HEADER + size || in->config.size != size || in->config.offset)
+	if (!is_config(in, size))
 		return -EREMOTEIO;
 	memcpy(data, in->config.data, size);
 	vu->options.kind->adjust_config(&vu->options, vu_num_backend_queues(vu), data, size);
@@ -67,14 +73,19 @@ void vu_config_changed(struct vhost_user *vu)
 
 void vu_config_arrived(struct vhost_user *vu)
 {
+	/* What it cannot say stays as it was said last */
+	bool refused = !vu->conn.in.size;
+
 	event_del(vu->timer);
 	vu->config_pending = false;
-	if (!vu_is_reply(&vu->conn, VU_GET_CONFIG) || vu_config_take(vu, vu->config_size)) {
+	if (!vu_is_reply(&vu->conn, VU_GET_CONFIG) ||
+	    (!refused && vu_config_take(vu, vu->config_size))) {
 		vu_give_up(vu, "the backend answers nonsense to GET_CONFIG");
 		return;
 	}
 	vu_conn_next(&vu->conn);
-	device_config_changed(&vu->dev);
+	if (!refused)
+		device_config_changed(&vu->dev);
 	/* Not from here: another reply may be waited for */
 	if (vu->config_again)
 		event_active(vu->tidy, 0, 0);
@@ -90,10 +101,16 @@ static int renew(struct vhost_user *vu, bool own)
 
 	memset(&msg.config, 0, sizeof(msg.config));
 	msg.config.size = size;
-	ret = vu_get(vu, &msg, VU_GET_CONFIG, VU_CONFIG_HEADER + size,
-		     VU_CONFIG_HEADER + size, VU_CONFIG_HEADER + size, NULL);
+	ret = vu_get(vu, &msg, VU_GET_CONFIG, VU_CONFIG_HEADER + size, 0,
+		     VU_CONFIG_HEADER + size, NULL);
 	if (ret)
 		return ret;
+	if (!msg.size)
+		return -EREMOTEIO;
+	if (!is_config(&msg, size)) {
+		vu_give_up(vu, "the backend answers nonsense to GET_CONFIG");
+		return -EPROTO;
+	}
 	memcpy(old, vu->config, size);
 	vu->options.kind->adjust_config(&vu->options, vu_num_backend_queues(vu),
 					msg.config.data, size);
@@ -132,8 +149,10 @@ int vu_config_write(struct device *dev, uint32_t offset, const void *buf, uint32
 	msg.config.flags = 0;
 	memcpy(msg.config.data, buf, len);
 	ret = vu_set(vu, &msg, VU_SET_CONFIG, VU_CONFIG_HEADER + len, NULL, 0);
+	if (ret)
+		return ret;
+	memcpy(vu->config + offset, buf, len);
 	/* Other fields may follow from the one that was written */
-	if (!ret)
-		ret = renew(vu, true);
-	return ret;
+	ret = renew(vu, true);
+	return ret == -EREMOTEIO ? 0 : ret;
 }

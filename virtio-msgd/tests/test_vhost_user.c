@@ -312,6 +312,52 @@ static void config_without_reports(void **state)
 	assert_int_equal(generation(), before + 1);
 }
 
+/* A backend that cannot say what its config is now: what it said last stays */
+static void config_that_is_refused(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	b.config[4] = 17;
+	plug("device=blk");
+	drive(0, 1);
+	before = generation();
+	pthread_mutex_lock(&b.lock);
+	b.config_size = 0;
+	pthread_mutex_unlock(&b.lock);
+	backend_forget(&b);
+	backend_change_config(&b, 4, 18);
+	run_for(50);
+	assert_int_equal(backend_count(&b, VU_GET_CONFIG), 1);
+	assert_int_equal(config_byte(4), 17);
+	assert_int_equal(generation(), before);
+	assert_int_equal(le32toh(guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 1).config.length),
+			 4);
+	assert_int_equal(config_byte(20), 1);
+	assert_false(needs_reset());
+	queue_works(0);
+}
+
+static void config_without_reports_is_refused(void **state)
+{
+	(void)state;
+	b.protocol = P(CONFIG);
+	b.config_size = 36;
+	b.config[4] = 17;
+	plug("device=blk");
+	drive(0, 1);
+	pthread_mutex_lock(&b.lock);
+	b.config_size = 0;
+	pthread_mutex_unlock(&b.lock);
+	assert_int_equal(config_byte(4), 17);
+	assert_false(needs_reset());
+	backend_misbehave(&b, SHORT, VU_GET_CONFIG);
+	assert_int_equal(config_byte(4), 17);
+	assert_true(needs_reset());
+}
+
 static void config_write(void **state)
 {
 	struct reply r;
@@ -984,6 +1030,8 @@ int main(void)
 		vu_test(broken_queue_reported),
 		vu_test(config_change_is_reported),
 		vu_test(config_without_reports),
+		vu_test(config_that_is_refused),
+		vu_test(config_without_reports_is_refused),
 		vu_test(config_write),
 		vu_test(config_that_is_the_frontends),
 		vu_test(config_by_options),
