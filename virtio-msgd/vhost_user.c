@@ -172,11 +172,13 @@ static bool resumable(struct vhost_user *vu)
 
 	if (now - vu->resumed > vu->options.reconnect_s * 1000ULL || vu_queues_moved(vu))
 		vu->resumes = 0;
-	if (vu->resumes == RESUMES || !vu->options.reconnect_s || !device_live(&vu->dev) ||
-	    device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED))
+	if (vu->resumes == RESUMES || !vu->options.reconnect_s || !device_live(&vu->dev))
 		return false;
 	if (vu->inflight_fd >= 0)
 		return true;
+	/* These do not tell how far the backend came */
+	if (vu_packed(vu))
+		return false;
 	switch (vu->options.kind->resume) {
 	case VU_RESUME_REPEAT:
 		return true;
@@ -375,6 +377,22 @@ static int queue_start(struct device *dev, unsigned int q)
 	return vu->waiting ? 0 : ret;
 }
 
+/*
+ * A queue was reset by itself. A backend clears the record of a split ring when it
+ * stops that. Where none did so, or of a packed ring, the record speaks of requests
+ * that are no more.
+ */
+static void queue_was_reset(struct vhost_user *vu)
+{
+	if (vu->inflight_fd < 0 || !(vu->waiting || vu_packed(vu)))
+		return;
+	vu_inflight_drop(vu);
+	if (vu->waiting && !resumable(vu)) {
+		stop_waiting(vu);
+		device_broken(&vu->dev, "only the record of a queue that was reset says how to go on");
+	}
+}
+
 static int queue_stop(struct device *dev, unsigned int q)
 {
 	struct vhost_user *vu = to_vhost_user(dev);
@@ -391,11 +409,14 @@ static int queue_stop(struct device *dev, unsigned int q)
 			ret = 0;
 		dev->queues[q].enabled = ret;
 	}
-	if (!ret)
-		vu_queue_close(vu, q);
-	else
+	if (ret) {
 		vu->stuck = vu->state == VU_LINGERING;
-	return ret;
+		return ret;
+	}
+	vu_queue_close(vu, q);
+	if (!dev->slot->resetting)
+		queue_was_reset(vu);
+	return 0;
 }
 
 /* Granted rings stay where they are: the next backend has the same ones. */

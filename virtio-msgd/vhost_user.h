@@ -4,8 +4,8 @@
  *
  * vhost_user.c: the device as the model sees it; _connect.c: the way to a
  * backend and back to it; _call.c: requests; _config.c: config space;
- * _queue.c: virtqueues; _memory.c: guest memory; _backend_req.c: what the
- * backend asks; _kind.c: device types and options; _conn.c: the socket.
+ * _queue.c: virtqueues; _memory.c: guest memory; _inflight.c: the record of
+ * requests; _backend_req.c: what the backend asks; _kind.c: device types and options; _conn.c: the socket.
  *
  * While a guest's CPU waits for an op of the device, requests are sent and their
  * replies waited for, DEVICE_WAIT_MS at most. What happens on its own (a backend
@@ -15,6 +15,7 @@
 #define MSGD_VHOST_USER_H
 
 #include <event2/event.h>
+#include <linux/virtio_config.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -175,6 +176,11 @@ static inline bool vu_has(const struct vhost_user *vu, enum vu_protocol_feature 
 	return vu->protocol & BIT64(bit);
 }
 
+static inline bool vu_packed(const struct vhost_user *vu)
+{
+	return device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED);
+}
+
 /* Queues of the device that the backend serves: the first ones */
 unsigned int vu_num_backend_queues(const struct vhost_user *vu);
 struct vu_offer vu_offered(const struct vhost_user *vu);
@@ -277,9 +283,16 @@ int vu_memory_trim(struct vhost_user *vu);
 int vu_memory_unshare(struct vhost_user *vu);
 /* The address to name @addr of the guest by; 0: there is none */
 uint64_t vu_memory_user_addr(const struct vhost_user *vu, uint64_t addr);
+
+/*
+ * vhost_user_inflight.c
+ */
+
 /* Get, or hand back, the record of requests in flight. */
 int vu_inflight_share(struct vhost_user *vu);
 void vu_inflight_drop(struct vhost_user *vu);
+/* Where to go on in a packed ring; *base stays if the last backend did not begin */
+int vu_inflight_packed_base(struct vhost_user *vu, unsigned int q, uint32_t *base);
 
 /*
  * vhost_user_backend_req.c

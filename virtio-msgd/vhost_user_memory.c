@@ -134,7 +134,7 @@ static unsigned int join_spans(struct span *spans, unsigned int num)
 
 static unsigned int ring_spans(const struct vhost_user *vu, struct span *spans)
 {
-	bool packed = device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED);
+	bool packed = vu_packed(vu);
 	unsigned int q, num = 0;
 
 	for (q = 0; q < vu_num_backend_queues(vu); q++) {
@@ -312,52 +312,4 @@ int vu_memory_unshare(struct vhost_user *vu)
 	if (vu->num_regions && one_by_one(vu))
 		return remove_regions(vu);
 	return vu_memory_trim(vu);
-}
-
-void vu_inflight_drop(struct vhost_user *vu)
-{
-	if (vu->inflight_fd >= 0)
-		close(vu->inflight_fd);
-	vu->inflight_fd = -1;
-}
-
-static int inflight_get(struct vhost_user *vu)
-{
-	struct vu_msg msg;
-	int fd, ret;
-
-	vu->inflight = (struct vu_inflight) {
-		.num_queues = vu_num_backend_queues(vu),
-		.queue_size = vu->dev.queues[0].max_size,
-	};
-	msg.inflight = vu->inflight;
-	ret = vu_get(vu, &msg, VU_GET_INFLIGHT_FD, sizeof(msg.inflight),
-		     VU_INFLIGHT_UNPADDED, sizeof(msg.inflight), &fd);
-	if (ret)
-		return ret;
-	/* None is what a backend answers that has no need of it */
-	if (fd >= 0 && !msg.inflight.mmap_size) {
-		close(fd);
-		fd = -1;
-	}
-	/* Of the reply, only where it is is the backend's to say */
-	vu->inflight.mmap_size = msg.inflight.mmap_size;
-	vu->inflight.mmap_offset = msg.inflight.mmap_offset;
-	vu->inflight_fd = fd;
-	return 0;
-}
-
-int vu_inflight_share(struct vhost_user *vu)
-{
-	struct vu_msg msg;
-	int ret = 0;
-
-	if (!vu_has(vu, VU_PROTOCOL_F_INFLIGHT_SHMFD))
-		return 0;
-	if (vu->inflight_fd < 0)
-		ret = inflight_get(vu);
-	if (ret || vu->inflight_fd < 0)
-		return ret;
-	msg.inflight = vu->inflight;
-	return vu_set(vu, &msg, VU_SET_INFLIGHT_FD, sizeof(msg.inflight), &vu->inflight_fd, 1);
 }

@@ -166,7 +166,7 @@ bool vu_queues_moved(struct vhost_user *vu)
 {
 	unsigned int q;
 
-	for (q = 0; q < vu_num_backend_queues(vu); q++) {
+	for (q = 0; q < vu_num_backend_queues(vu) && !vu_packed(vu); q++) {
 		const struct vu_queue *queue = &vu->queues[q];
 
 		if (queue->kick >= 0 &&
@@ -177,10 +177,13 @@ bool vu_queues_moved(struct vhost_user *vu)
 }
 
 /* Where a backend goes on in a ring whose requests up to there are done */
-static int resume_base(struct vhost_user *vu, const struct device_queue *queue, uint32_t *base)
+static int resume_base(struct vhost_user *vu, unsigned int q, uint32_t *base)
 {
-	int used = used_index(vu, queue);
+	int used;
 
+	if (vu_packed(vu))
+		return vu_inflight_packed_base(vu, q, base);
+	used = used_index(vu, &vu->dev.queues[q]);
 	if (used < 0)
 		return used;
 	*base = used;
@@ -198,21 +201,22 @@ static bool nothing_begun(struct vhost_user *vu, const struct device_queue *queu
  * The same for a ring that was another virtio-msgd's. -ENOTSUP: requests may have been
  * begun that its backend did not finish.
  */
-static int adopted_base(struct vhost_user *vu, const struct device_queue *queue, uint32_t *base)
+static int adopted_base(struct vhost_user *vu, unsigned int q, uint32_t *base)
 {
+	const struct device_queue *queue = &vu->dev.queues[q];
 	enum vu_resume how = vu->options.kind->resume;
 	int ret;
 
 	if (!vu->options.reconnect_s || how == VU_RESUME_NEVER)
 		return -ENOTSUP;
-	if (device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED)) {
+	if (vu_packed(vu)) {
 		/* In its base are the next of the available and of the used buffers */
 		if (queue->base < 0 || (queue->base & 0xffff) != queue->base >> 16)
 			return -ENOTSUP;
 		*base = queue->base;
 		return 0;
 	}
-	ret = resume_base(vu, queue, base);
+	ret = resume_base(vu, q, base);
 	if (ret)
 		return ret;
 	return how == VU_RESUME_REPEAT || nothing_begun(vu, queue, *base) ? 0 : -ENOTSUP;
@@ -269,15 +273,14 @@ static int set_up(struct vhost_user *vu, unsigned int q, uint32_t base)
 
 int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 {
-	bool packed = device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED);
 	struct device_queue *queue = &vu->dev.queues[q];
-	uint32_t base = packed ? PACKED_BASE : 0;
+	uint32_t base = vu_packed(vu) ? PACKED_BASE : 0;
 	int ret = 0;
 
 	if (queue->resume)
-		ret = adopted_base(vu, queue, &base);
+		ret = adopted_base(vu, q, &base);
 	else if (resume)
-		ret = resume_base(vu, queue, &base);
+		ret = resume_base(vu, q, &base);
 	resume |= queue->resume;
 	if (!ret && vu->queues[q].kick < 0)
 		ret = queue_open(vu, q);

@@ -97,9 +97,10 @@ static bool answer(struct backend *b, struct vu_msg *msg, int *fd)
 		return true;
 	case VU_GET_INFLIGHT_FD:
 		msg->size = sizeof(msg->inflight);
-		msg->inflight.mmap_size = 4096;
+		msg->inflight.mmap_size = BACKEND_RECORD * msg->inflight.num_queues;
 		msg->inflight.mmap_offset = 0;
 		*fd = memfd_create("inflight", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(*fd, msg->inflight.mmap_size), 0);
 		return true;
 	default:
 		return false;

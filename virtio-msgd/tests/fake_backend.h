@@ -14,6 +14,8 @@
 
 #define BACKEND_QUEUES	4
 #define BACKEND_LOG	128
+/* Bytes of its record for each queue */
+#define BACKEND_RECORD	8192
 
 /**
  * enum misbehave - what the backend does instead of a proper reply

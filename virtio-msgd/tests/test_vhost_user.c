@@ -172,7 +172,7 @@ static void everything(void **state)
 	assert_int_equal(b.regions[0].guest_addr, GUEST_BASE);
 	assert_int_equal(b.regions[0].size, GUEST_SIZE);
 	assert_true(b.inflight >= 0);
-	assert_int_equal(b.inflight_given.mmap_size, 4096);
+	assert_int_equal(b.inflight_given.mmap_size, 3 * BACKEND_RECORD);
 	assert_int_equal(b.inflight_given.num_queues, 3);
 	assert_int_equal(b.inflight_given.queue_size, 128);
 
@@ -619,6 +619,190 @@ static void backend_comes_back_without_record(void **state)
 	assert_int_equal(backend_count(&b, VU_SET_VRING_KICK), 1);
 }
 
+/*
+ * Packed rings: the record has the only word on where to go on
+ */
+
+struct state {
+	uint8_t inflight;
+	uint8_t padding;
+	uint16_t next;
+	uint16_t last;
+	uint16_t num;
+	uint8_t descriptor[24];
+};
+
+struct record {
+	uint64_t features;
+	uint16_t version;
+	uint16_t desc_num;
+	uint16_t free_head;
+	uint16_t old_free_head;
+	uint16_t used_idx;
+	uint16_t old_used_idx;
+	uint8_t used_wrap;
+	uint8_t old_used_wrap;
+	uint8_t padding[10];
+	struct state desc[128];
+};
+
+/* Of the second queue: it came to 14, with requests of 2 and 3 descriptors in flight */
+static struct record two_in_flight(void)
+{
+	struct record record = {
+		.version = 1, .desc_num = 128, .free_head = 5, .old_free_head = 5,
+		.used_idx = 14, .old_used_idx = 14, .used_wrap = 1, .old_used_wrap = 1,
+	};
+	unsigned int i;
+
+	for (i = 0; i < 128; i++)
+		record.desc[i].next = i + 1;
+	record.desc[0].inflight = 1;
+	record.desc[0].num = 2;
+	record.desc[2].inflight = 1;
+	record.desc[2].num = 3;
+	return record;
+}
+
+/*
+ * The backend dies and leaves @record, and a descriptor with @flags at 14; another
+ * comes in vain, or is told where to go on.
+ */
+static bool goes_on_from(const struct record *record, uint16_t flags, uint32_t *base)
+{
+	struct vring_packed_desc *ring;
+	bool is;
+
+	b.features |= 1ULL << VIRTIO_F_RING_PACKED;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk,queues=2");
+	drive(1ULL << VIRTIO_F_RING_PACKED, 2);
+	assert_int_equal(pwrite(b.inflight, record, sizeof(*record), BACKEND_RECORD),
+			 sizeof(*record));
+	ring = guest_ptr(g, g->win->slot.dev->queues[1].desc);
+	ring[14].flags = htole16(flags);
+	backend_stop(&b);
+	run_for(20);
+	assert_false(needs_reset());
+	backend_start(&b);
+	comes(resumed, SECOND);
+	run_for(50);
+	is = !needs_reset();
+	*base = b.queues[1].base;
+	if (is) {
+		assert_int_equal(b.queues[0].base, 0x80008000);
+		queue_works(1);
+	}
+	guest_free(g);
+	g = NULL;
+	backend_stop(&b);
+	return is;
+}
+
+static void packed_ring_goes_on(void **state)
+{
+	struct record record = two_in_flight();
+	uint32_t base;
+
+	(void)state;
+	/* 14 + 5 descriptors of 16: once around */
+	assert_true(goes_on_from(&record, 0, &base));
+	assert_int_equal(base, 0x800e0003);
+	record.used_wrap = record.old_used_wrap = 0;
+	assert_true(goes_on_from(&record, 0, &base));
+	assert_int_equal(base, 0x000e8003);
+	/* No backend has begun with it */
+	memset(&record, 0, sizeof(record));
+	assert_true(goes_on_from(&record, 0, &base));
+	assert_int_equal(base, 0x80008000);
+	/* A request that was being taken is not in flight: its states are still free */
+	record = two_in_flight();
+	record.old_free_head = 2;
+	assert_true(goes_on_from(&record, 0, &base));
+	assert_int_equal(base, 0x800e0000);
+	/* One that was being completed is in flight as long as the ring has it available */
+	record = two_in_flight();
+	record.used_idx = 1;
+	record.used_wrap = 0;
+	record.free_head = 2;
+	assert_true(goes_on_from(&record, 1 << VRING_PACKED_DESC_F_AVAIL, &base));
+	assert_int_equal(base, 0x800e0003);
+	assert_true(goes_on_from(&record, 1 << VRING_PACKED_DESC_F_AVAIL |
+				 1 << VRING_PACKED_DESC_F_USED, &base));
+	assert_int_equal(base, 0x00010003);
+}
+
+static void packed_record_that_is_nonsense(void **state)
+{
+	struct record record = two_in_flight();
+	uint32_t base;
+
+	(void)state;
+	record.version = 2;
+	assert_false(goes_on_from(&record, 0, &base));
+	record = two_in_flight();
+	record.desc_num = 127;
+	assert_false(goes_on_from(&record, 0, &base));
+	record = two_in_flight();
+	record.used_idx = record.old_used_idx = 16;
+	assert_false(goes_on_from(&record, 0, &base));
+	record = two_in_flight();
+	record.desc[2].num = 15;
+	assert_false(goes_on_from(&record, 0, &base));
+	record.desc[2].num = 65535;
+	assert_false(goes_on_from(&record, 0, &base));
+	/* A free list without end is no harm */
+	record = two_in_flight();
+	record.desc[9].next = 5;
+	assert_true(goes_on_from(&record, 0, &base));
+}
+
+/* What is recorded of a queue that is reset meanwhile must not be done in its next ring */
+static void queue_reset_while_waiting(void **state)
+{
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk,queues=2");
+	drive(1ULL << VIRTIO_F_RING_RESET, 2);
+	backend_stop(&b);
+	run_for(20);
+	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
+	assert_true(guest_enable_queue(g, 0, 16));
+	backend_forget(&b);
+	backend_start(&b);
+	assert_true(comes(resumed, MAX_SECONDS * SECOND));
+	run_for(20);
+	assert_int_equal(backend_count(&b, VU_GET_INFLIGHT_FD), 1);
+	queue_works(0);
+	queue_works(1);
+
+	/* The other queue has requests, of which nobody would know any more */
+	((struct vring_avail *)guest_ptr(g, g->win->slot.dev->queues[1].driver))->idx = htole16(1);
+	backend_stop(&b);
+	run_for(20);
+	assert_false(needs_reset());
+	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
+	assert_true(needs_reset());
+}
+
+/* Of a packed ring a backend could only take its place from the record */
+static void packed_queue_reset(void **state)
+{
+	(void)state;
+	b.features |= 1ULL << VIRTIO_F_RING_PACKED;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug("device=blk");
+	drive(1ULL << VIRTIO_F_RING_RESET | 1ULL << VIRTIO_F_RING_PACKED, 1);
+	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
+	assert_true(guest_enable_queue(g, 0, 16));
+	queue_works(0);
+	backend_stop(&b);
+	assert_true(comes(needs_reset, SECOND));
+}
+
 /* A driver that is just starting waits for the next one, too */
 static void backend_dies_in_setup_and_comes_back(void **state)
 {
@@ -1044,6 +1228,10 @@ int main(void)
 		vu_test(backend_dies_again_when_it_comes_back),
 		vu_test(backend_never_stays),
 		vu_test(backend_comes_back_without_record),
+		vu_test(packed_ring_goes_on),
+		vu_test(packed_record_that_is_nonsense),
+		vu_test(queue_reset_while_waiting),
+		vu_test(packed_queue_reset),
 		vu_test(backend_dies_in_setup_and_comes_back),
 		vu_test(idle_backend_comes_back),
 		vu_test(orderly_backend_comes_back),
