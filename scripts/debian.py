@@ -255,6 +255,17 @@ def fetch_tar(package, suite):
         return sorted(source.debs.glob(f"{package}_*.orig.tar.xz"))[-1]
 
 
+def unpack_tar(tar, directory, *parts):
+    """Unpack a source's tar file into the new DIRECTORY, or of it only PARTS (paths in the
+    source). Python's tarfile of Debian 12 does not check names."""
+    install(["xz-utils"])
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    say.run(["tar", "-xf", tar, "-C", directory, "--strip-components=1", "--wildcards",
+             *(f"*/{part}" if part else "*" for part in parts or ("",))],
+            "unpack-tar", f"unpacking {tar.name}")
+
+
 def fetch_source(package, suite):
     """Fetch and unpack (patches applied) a source package; returns its directory."""
     install(["dpkg-dev"])

@@ -76,6 +76,20 @@ class Packages(unittest.TestCase):
             self.assertIsNone(suite.cached("tool=1:2.0-2"))
             self.assertIsNone(suite.cached("box"))
 
+    def test_tar_of_a_source_is_fetched_once(self):
+        def fetch(suite, command, packages, _):
+            """Stands in for apt."""
+            self.assertIn("--tar-only", command)
+            (suite.debs / f"{packages[0]}_1.2+ds.orig.tar.xz").touch()
+
+        with tempfile.TemporaryDirectory() as directory, \
+                mock.patch.object(cache, "root", return_value=Path(directory)), \
+                mock.patch.object(say, "step"), \
+                mock.patch.object(debian.Suite, "apt", autospec=True, side_effect=fetch) as apt:
+            for _ in range(2):
+                self.assertEqual(debian.fetch_tar("tool", "sid").name, "tool_1.2+ds.orig.tar.xz")
+            self.assertEqual(apt.call_count, 1)
+
     def test_lists_that_did_not_arrive_are_an_error(self):
         with tempfile.TemporaryDirectory() as directory, \
                 mock.patch.object(cache, "root", return_value=Path(directory)), \

@@ -6,7 +6,6 @@ A mirror may have lost the source of the newest version, or not have it yet. The
 before it then does, made to understand the newer tools."""
 
 import shutil
-import tarfile
 
 from scripts import cache, debian, say
 from testbed.xen import packages
@@ -82,11 +81,8 @@ def compile_tree(tar, result):
     """Unpack TAR, build the hypervisor, put it at RESULT."""
     say.step(f"building the hypervisor from {tar.name} (about a minute)")
     tree = cache.directory("xen") / "hypervisor-tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    tree.mkdir()
-    with tarfile.open(tar) as archive:
-        archive.extractall(tree, filter="tar")
-    [source] = tree.glob("xen-*/xen")
+    debian.unpack_tar(tar, tree)
+    source = tree / "xen"
     if tar.name.startswith("xen_4.17"):
         understand_newer_tools(source)
     (source / "arch/arm/configs/ioreq_defconfig").write_text(CONFIG)
