@@ -289,7 +289,7 @@ static void resume(struct vhost_user *vu)
 
 void vu_came(struct vhost_user *vu)
 {
-	if (vu->waiting) {
+	if (vu->waiting && device_live(&vu->dev)) {
 		resume(vu);
 		return;
 	}
@@ -367,14 +367,15 @@ static int queue_start(struct device *dev, unsigned int q)
 	struct vhost_user *vu = to_vhost_user(dev);
 	int ret;
 
-	if (q >= vu_num_backend_queues(vu) || vu->waiting)
+	if (q >= vu_num_backend_queues(vu))
 		return 0;
 	vu_begin(vu);
-	ret = vu_queue_start(vu, q, false);
+	ret = vu->waiting ? -ENOTCONN : vu_queue_start(vu, q, false);
 	/* The last one: the device as a whole is at work */
 	if (!ret && vu->to_start && !--vu->to_start)
 		ret = set_status(vu, STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK);
-	return vu->waiting ? 0 : ret;
+	/* Whether one may go on in another virtio-msgd's ring is found out here only */
+	return vu->waiting && !dev->queues[q].resume ? 0 : ret;
 }
 
 /*

@@ -934,6 +934,19 @@ static void adopted_driver(void **state)
 	b.listener = 0;
 }
 
+static void adopted_driver_whose_backend_dies(void **state)
+{
+	static const struct adoption a = { "device=blk,capacity=8", 0, 7, 9, 7, -1 };
+
+	(void)state;
+	backend_misbehave(&b, CLOSE, VU_SET_MEM_TABLE);
+	adopt(&a);
+	backend_misbehave(&b, BEHAVE, 0);
+	run_for(300);
+	assert_int_equal(b.connections, 2);
+	assert_int_equal(b.queues[0].kick, -1);
+}
+
 /* What this process notes for the next one */
 static void left_driver(void **state)
 {
@@ -1236,6 +1249,7 @@ int main(void)
 		vu_test(idle_backend_comes_back),
 		vu_test(orderly_backend_comes_back),
 		vu_test(adopted_driver),
+		vu_test(adopted_driver_whose_backend_dies),
 		vu_test(left_driver),
 		vu_test(left_without_backend),
 		vu_test(backend_without_record_dies_in_setup),
