@@ -3,8 +3,8 @@
 
 Each function returns a Backend that is not started yet. Where the programs come
 from: qemu-storage-daemon, virtiofsd, passt and vhost-device-vsock from newer Debians
-than this machine's may be (testbed.foreign); the rest from crates.io, built in the
-cache.
+than this machine's may be (testbed.foreign); vhost-user-blk from the source of QEMU
+(testbed.vhost_user_blk); the rest from crates.io, built in the cache.
 """
 
 import json
@@ -19,6 +19,7 @@ import unittest
 from pathlib import Path
 
 from scripts import cache, debian, say
+from testbed import vhost_user_blk
 from testbed.foreign import Foreign
 
 SECONDS = 10
@@ -90,16 +91,22 @@ def foreign(package):
     return Foreign(package, suite, without=["uidmap", "qemu-system-data"])
 
 
+def disk_image(directory, size):
+    """The path of a disk's image of SIZE bytes in DIRECTORY, which is made if need be."""
+    image = Path(directory) / "disk.img"
+    if not image.exists():
+        with open(image, "wb") as file:
+            file.truncate(size)
+    return image
+
+
 class StorageDaemon(Backend):
     """qemu-storage-daemon with one image, and its monitor."""
 
     def __init__(self, directory, size, queues=1):
         directory = Path(directory)
-        self.image = directory / "disk.img"
+        self.image = disk_image(directory, size)
         self.monitor = directory / "qmp.sock"
-        if not self.image.exists():
-            with open(self.image, "wb") as file:
-                file.truncate(size)
         path = directory / "blk.sock"
         super().__init__("qemu-storage-daemon", directory, foreign("qemu-utils").command(
             "/usr/bin/qemu-storage-daemon",
@@ -140,6 +147,23 @@ class StorageDaemon(Backend):
 def blk(directory, size=128 << 20, queues=1):
     """A disk of SIZE bytes."""
     return StorageDaemon(directory, size, queues)
+
+
+class RecordingDisk(Backend):
+    """vhost-user-blk of QEMU with one image, which has direct I/O: the disk whose backend
+    records what is in flight. It ends with the connection."""
+
+    def __init__(self, directory, size):
+        self.image = disk_image(directory, size)
+        path = Path(directory) / "blk.sock"
+        super().__init__("vhost-user-blk", directory,
+                         [vhost_user_blk.build(), "--socket-path", path, "--blk-file",
+                          self.image], path, "blk")
+
+
+def recording_blk(directory, size=16 << 20):
+    """A disk of SIZE bytes whose backend records what is in flight."""
+    return RecordingDisk(directory, size)
 
 
 def fs(directory, shared):

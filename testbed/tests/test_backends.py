@@ -75,8 +75,8 @@ class Missing(InDirectory):
 class Page(unittest.TestCase):
     def test_lists_all_that_there_are(self):
         page = (Path(backends.__file__).parent / "BACKENDS.md").read_text()
-        for name in ("qemu-storage-daemon", "virtiofsd", "passt", "vhost-device-vsock",
-                     *backends.CRATES):
+        for name in ("qemu-storage-daemon", "vhost-user-blk", "virtiofsd", "passt",
+                     "vhost-device-vsock", *backends.CRATES):
             self.assertIn(f"| {name}", page)
 
 
