@@ -343,6 +343,16 @@ static bool features_ok(struct device *dev, uint64_t features)
 	return false;
 }
 
+/* A driver that has no requests yet is told at once that there is no backend for them. */
+static int started(struct vhost_user *vu, int ret)
+{
+	if (!ret)
+		return 0;
+	stop_waiting(vu);
+	vu->to_start = 0;
+	return ret;
+}
+
 static int start(struct device *dev)
 {
 	struct vhost_user *vu = to_vhost_user(dev);
@@ -358,13 +368,13 @@ static int start(struct device *dev)
 		ret = vu_inflight_share(vu);
 	if (!ret && !vu->to_start)
 		ret = set_status(vu, STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK);
-	/* It is gone, and resume() is going to start the next one */
-	return vu->waiting ? 0 : ret;
+	return started(vu, ret);
 }
 
 static int queue_start(struct device *dev, unsigned int q)
 {
 	struct vhost_user *vu = to_vhost_user(dev);
+	bool starting = vu->to_start;
 	int ret;
 
 	if (q >= vu_num_backend_queues(vu))
@@ -374,8 +384,10 @@ static int queue_start(struct device *dev, unsigned int q)
 	/* The last one: the device as a whole is at work */
 	if (!ret && vu->to_start && !--vu->to_start)
 		ret = set_status(vu, STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK);
-	/* Whether one may go on in another virtio-msgd's ring is found out here only */
-	return vu->waiting && !dev->queues[q].resume ? 0 : ret;
+	if (starting)
+		return started(vu, ret);
+	/* It is gone, and resume() is going to start the queue at the next one */
+	return vu->waiting ? 0 : ret;
 }
 
 /*

@@ -5,7 +5,8 @@
  * vhost_user.c: the device as the model sees it; _connect.c: the way to a
  * backend and back to it; _call.c: requests; _config.c: config space;
  * _queue.c: virtqueues; _memory.c: guest memory; _inflight.c: the record of
- * requests; _backend_req.c: what the backend asks; _kind.c: device types and options; _conn.c: the socket.
+ * requests; _backend_req.c: what the backend asks; _kind.c: device types and
+ * options; _conn.c: the socket.
  *
  * While a guest's CPU waits for an op of the device, requests are sent and their
  * replies waited for, DEVICE_WAIT_MS at most. What happens on its own (a backend

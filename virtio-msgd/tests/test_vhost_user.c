@@ -104,6 +104,14 @@ static void plug(const char *options)
 	assert_true(comes(present, MAX_SECONDS * SECOND));
 }
 
+/* The backend is a disk's, with all there is in the protocol */
+static void plug_disk(const char *options)
+{
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	plug(options);
+}
+
 static void drive(uint64_t features, unsigned int queues)
 {
 	unsigned int q;
@@ -272,10 +280,8 @@ static void config_change_is_reported(void **state)
 	uint32_t before;
 
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
 	b.config[4] = 17;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	before = generation();
 	assert_int_equal(config_byte(4), 17);
@@ -318,10 +324,8 @@ static void config_that_is_refused(void **state)
 	uint32_t before;
 
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
 	b.config[4] = 17;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	before = generation();
 	pthread_mutex_lock(&b.lock);
@@ -363,9 +367,7 @@ static void config_write(void **state)
 	struct reply r;
 
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	r = guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 1);
 	assert_true(r.there);
@@ -518,9 +520,7 @@ static void backend_comes_back_to_its_requests(void **state)
 	struct vring_used *used;
 
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	used = guest_ptr(g, g->win->slot.dev->queues[0].device);
 	used->idx = htole16(0xfffe);
@@ -559,9 +559,7 @@ static void backend_dies_again_when_it_comes_back(void **state)
 	unsigned int i, connections;
 
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	((struct vring_avail *)guest_ptr(g, g->win->slot.dev->queues[0].driver))->idx = htole16(1);
 	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
@@ -590,9 +588,7 @@ static void backend_never_stays(void **state)
 	unsigned int i;
 
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	for (i = 0; i < 4; i++) {
 		assert_false(needs_reset());
@@ -608,9 +604,7 @@ static void backend_never_stays(void **state)
 static void backend_comes_back_without_record(void **state)
 {
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	backend_stop(&b);
 	b.protocol &= ~P(INFLIGHT_SHMFD);
@@ -674,9 +668,7 @@ static bool goes_on_from(const struct record *record, uint16_t flags, uint32_t *
 	bool is;
 
 	b.features |= 1ULL << VIRTIO_F_RING_PACKED;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk,queues=2");
+	plug_disk("device=blk,queues=2");
 	drive(1ULL << VIRTIO_F_RING_PACKED, 2);
 	assert_int_equal(pwrite(b.inflight, record, sizeof(*record), BACKEND_RECORD),
 			 sizeof(*record));
@@ -762,9 +754,7 @@ static void packed_record_that_is_nonsense(void **state)
 static void queue_reset_while_waiting(void **state)
 {
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk,queues=2");
+	plug_disk("device=blk,queues=2");
 	drive(1ULL << VIRTIO_F_RING_RESET, 2);
 	backend_stop(&b);
 	run_for(20);
@@ -792,9 +782,7 @@ static void packed_queue_reset(void **state)
 {
 	(void)state;
 	b.features |= 1ULL << VIRTIO_F_RING_PACKED;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(1ULL << VIRTIO_F_RING_RESET | 1ULL << VIRTIO_F_RING_PACKED, 1);
 	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
 	assert_true(guest_enable_queue(g, 0, 16));
@@ -803,23 +791,40 @@ static void packed_queue_reset(void **state)
 	assert_true(comes(needs_reset, SECOND));
 }
 
-/* A driver that is just starting waits for the next one, too */
-static void backend_dies_in_setup_and_comes_back(void **state)
+/* A driver that is just starting has nothing to lose */
+static void backend_dies_in_setup(void **state)
 {
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk,queues=2");
+	plug_disk("device=blk,queues=2");
 	guest_negotiate(g, VERSION_1);
 	assert_true(guest_enable_queue(g, 0, 16));
 	assert_true(guest_enable_queue(g, 1, 16));
 	backend_misbehave(&b, CLOSE, VU_SET_VRING_NUM);
-	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
+	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK | VIRTIO_CONFIG_S_NEEDS_RESET);
+	backend_misbehave(&b, BEHAVE, 0);
+	run_for(300);
+	assert_int_equal(b.connections, 2);
+	assert_int_equal(b.queues[0].kick, -1);
+	assert_int_equal(guest_set_status(g, 0), 0);
+	run_for(20);
+	drive(0, 2);
+	queue_works(1);
+}
+
+/* One that sets a queue up again has other queues, whose requests wait */
+static void backend_dies_when_a_queue_is_enabled(void **state)
+{
+	(void)state;
+	plug_disk("device=blk,queues=2");
+	drive(1ULL << VIRTIO_F_RING_RESET, 2);
+	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 1).there);
+	backend_misbehave(&b, CLOSE, VU_SET_VRING_NUM);
+	assert_true(guest_enable_queue(g, 1, 16));
+	assert_false(needs_reset());
 	backend_misbehave(&b, BEHAVE, 0);
 	assert_true(comes(resumed, MAX_SECONDS * SECOND));
 	run_for(20);
 	assert_int_equal(guest_status(g), STATUS_OK);
-	assert_int_equal(b.status, STATUS_OK);
 	queue_works(0);
 	queue_works(1);
 }
@@ -983,15 +988,25 @@ static void left_without_backend(void **state)
 }
 
 /* It had the ring for a moment: who knows what it did */
-static void backend_without_record_dies_in_setup(void **state)
+static void backend_without_record_dies_when_a_queue_is_enabled(void **state)
 {
+	static const struct device_queue second = {
+		.size = 16,
+		.desc = GUEST_RING + 0x10000,
+		.driver = GUEST_RING + 0x11000,
+		.device = GUEST_RING + 0x12000,
+	};
+	struct vring_avail *avail;
+
 	(void)state;
-	plug("device=blk,capacity=8");
-	guest_negotiate(g, VERSION_1);
-	assert_true(guest_enable_queue(g, 0, 16));
-	((struct vring_avail *)guest_ptr(g, g->win->slot.dev->queues[0].driver))->idx = htole16(1);
+	b.protocol = P(MQ);
+	plug("device=blk,capacity=8,queues=2");
+	drive(0, 1);
+	avail = guest_ptr(g, second.driver);
+	avail->idx = htole16(1);
 	backend_misbehave(&b, CLOSE, VU_SET_VRING_ENABLE);
-	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK | VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_true(slot_enable_queue(&g->win->slot, 1, &second) < 0);
+	assert_true(needs_reset());
 }
 
 static void backend_does_not_come_back(void **state)
@@ -1009,9 +1024,7 @@ static void other_backend_comes_back(void **state)
 {
 	(void)state;
 	b.features |= BIT(9);
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(BIT(9), 1);
 	backend_stop(&b);
 	b.features &= ~BIT(9);
@@ -1179,9 +1192,7 @@ static void backend_requests_are_checked(void **state)
 	struct vu_msg reply;
 
 	(void)state;
-	b.protocol = ALL_PROTOCOL;
-	b.config_size = 36;
-	plug("device=blk");
+	plug_disk("device=blk");
 	drive(0, 1);
 	/* Unknown: refused */
 	assert_true(send(b.backend_req, &msg, VU_HEADER_SIZE, MSG_NOSIGNAL) > 0);
@@ -1245,14 +1256,15 @@ int main(void)
 		vu_test(packed_record_that_is_nonsense),
 		vu_test(queue_reset_while_waiting),
 		vu_test(packed_queue_reset),
-		vu_test(backend_dies_in_setup_and_comes_back),
+		vu_test(backend_dies_in_setup),
+		vu_test(backend_dies_when_a_queue_is_enabled),
 		vu_test(idle_backend_comes_back),
 		vu_test(orderly_backend_comes_back),
 		vu_test(adopted_driver),
 		vu_test(adopted_driver_whose_backend_dies),
 		vu_test(left_driver),
 		vu_test(left_without_backend),
-		vu_test(backend_without_record_dies_in_setup),
+		vu_test(backend_without_record_dies_when_a_queue_is_enabled),
 		vu_test(backend_does_not_come_back),
 		vu_test(other_backend_comes_back),
 		vu_test(removed_at_work),
