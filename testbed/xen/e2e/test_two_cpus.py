@@ -69,5 +69,6 @@ class TwoCpus(ChainTest):
 
     def test_ioeventfd_among_other_traps(self):
         # In window mode each interrupt is a trap of its own, which virtio-msgd serves
-        sent, signalled, ioeventfds, kicks = self.with_backends(",page=off,irqfd=off")
-        self.assertEqual((signalled, ioeventfds, kicks), (sent, sent, 0))
+        sent, signalled, _, kicks = self.with_backends(",page=off,irqfd=off")
+        # virtio-msgd's own count of what the kernel took can miss some here: README.md, Limits
+        self.assertEqual((signalled, kicks), (sent, 0))
