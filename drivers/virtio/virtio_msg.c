@@ -374,11 +374,24 @@ static void virtio_msg_get_extended_features(struct virtio_device *vdev,
 	virtio_msg_read_features(to_virtio_msg_device(vdev), features);
 }
 
+/* A driver gave up in probe after its features were accepted: begin anew */
+static void virtio_msg_reopen_features(struct virtio_device *vdev)
+{
+	u8 status = virtio_msg_get_status(vdev);
+
+	if (!(status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
+	virtio_msg_reset(vdev);
+	virtio_msg_set_status(vdev, status & (VIRTIO_CONFIG_S_ACKNOWLEDGE |
+					      VIRTIO_CONFIG_S_DRIVER));
+}
+
 static int virtio_msg_finalize_features(struct virtio_device *vdev)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
 	bool ring_reset = __virtio_test_bit(vdev, VIRTIO_F_RING_RESET);
 
+	virtio_msg_reopen_features(vdev);
 	if (READ_ONCE(vmdev->dead))
 		return -EIO;
 	vring_transport_features(vdev);

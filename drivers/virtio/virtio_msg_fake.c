@@ -125,6 +125,8 @@ static int vmt_set_features(struct vmt_device *dev,
 		return vmt_violation(dev, "SET_DRIVER_FEATURES is malformed");
 	if (!(dev->status & VIRTIO_CONFIG_S_DRIVER))
 		return vmt_violation(dev, "features are set before DRIVER: D11");
+	if (dev->status & VIRTIO_CONFIG_S_FEATURES_OK)
+		return vmt_violation(dev, "features are set after FEATURES_OK: D4");
 	for (i = 0; i < num; i++) {
 		u32 block = le32_to_cpu(req->features[i]);
 

@@ -491,6 +491,28 @@ static void features_validate(struct kunit *test)
 	vmt_expect_works(test, 2);
 }
 
+static int busy_probe(struct virtio_device *vdev)
+{
+	return -EBUSY;
+}
+
+/* The virtio core does not reset the device of a driver that did not want it */
+static void features_after_failed_probe(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	int (*probe)(struct virtio_device *vdev) = fix->drv->drv.probe;
+
+	fix->drv->drv.probe = busy_probe;
+	KUNIT_ASSERT_EQ(test, vmt_driver_register(fix->drv), 0);
+	KUNIT_ASSERT_EQ(test, vmt_bus_register(fix->fb), 0);
+	KUNIT_EXPECT_NULL(test, fix->drv->vdev);
+	KUNIT_EXPECT_TRUE(test, fix->dev->status & VIRTIO_CONFIG_S_FEATURES_OK);
+	KUNIT_EXPECT_TRUE(test, fix->dev->status & VIRTIO_CONFIG_S_FAILED);
+	fix->drv->drv.probe = probe;
+	KUNIT_EXPECT_EQ(test, vmt_rebind(&vmt_vmdev(fix->fb, 0)->vdev), 1);
+	vmt_expect_works(test, 2);
+}
+
 /* Status */
 
 static void status_costs_nothing(struct kunit *test)
@@ -670,6 +692,7 @@ static struct kunit_case virtio_msg_cases[] = {
 	KUNIT_CASE(features_no_version_1),
 	KUNIT_CASE(features_refused),
 	KUNIT_CASE(features_validate),
+	KUNIT_CASE(features_after_failed_probe),
 	KUNIT_CASE(status_costs_nothing),
 	KUNIT_CASE(status_filtered),
 	KUNIT_CASE(needs_reset_in_response),
