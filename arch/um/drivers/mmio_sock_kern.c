@@ -116,9 +116,21 @@ static int mmio_sock_unbind(struct device *dev, void *data)
 	return 0;
 }
 
+static long mmio_sock_free_doorbell(void *data)
+{
+	struct mmio_sock_region *region = data;
+
+	um_free_irq(region->doorbell_irq, region);
+	return 0;
+}
+
+/*
+ * SIGIO is taken by CPU 0. Its handler looks, without a lock, at what
+ * um_free_irq() frees; on that CPU the one does not run during the other.
+ */
 static void mmio_sock_disconnect(struct mmio_sock_region *region)
 {
-	um_free_irq(region->doorbell_irq, region);
+	work_on_cpu(0, mmio_sock_free_doorbell, region);
 	os_close_file(region->doorbell);
 	os_close_file(region->sock);
 }
@@ -417,7 +429,9 @@ static int mmio_sock_open(struct mmio_sock_region *region)
 	return 0;
 
 err_irq:
-	um_free_irq(region->doorbell_irq, region);
+	mmio_sock_disconnect(region);
+	os_close_file(doorbell[1]);
+	return err;
 err_doorbell:
 	os_close_file(doorbell[0]);
 	os_close_file(doorbell[1]);
