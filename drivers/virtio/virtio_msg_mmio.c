@@ -202,13 +202,13 @@ static bool virtio_msg_mmio_peek(struct virtio_msg_device *vmdev,
 				 struct virtio_msg_state *state)
 {
 	struct virtio_msg_mmio *mmio = to_virtio_msg_mmio(vmdev->bus);
-	struct virtio_msg_mmio_page *page = READ_ONCE(mmio->page);
 	struct virtio_msg_mmio_slot *slot;
 
-	/* The page stays for as long as there is a device */
-	if (!page)
+	/* The driver may ask in shutdown, when the page is switched off */
+	guard(spinlock_irqsave)(&mmio->lock);
+	if (!mmio->page)
 		return false;
-	slot = &page->slot[vmdev->dev_num];
+	slot = &mmio->page->slot[vmdev->dev_num];
 	state->status = le32_to_cpu(READ_ONCE(slot->device_status));
 	state->generation = le32_to_cpu(READ_ONCE(slot->generation));
 	state->config_cacheable =
