@@ -316,8 +316,9 @@ void virtio_msg_reset(struct virtio_device *vdev)
 	/* Not before: an event on its way may have been about it */
 	WRITE_ONCE(vmdev->needs_reset, false);
 	if (!err || err == -ENODEV) {
-		cancel_work_sync(&vmdev->break_work);
+		/* In this order: a message that fails meanwhile leaves its mark */
 		WRITE_ONCE(vmdev->dead, false);
+		cancel_work_sync(&vmdev->break_work);
 	}
 }
 
