@@ -17,22 +17,28 @@ BASE = 0x1000000000
 WINDOW_SIZE = 0x200
 FIRST_IRQ = 32
 MAX_WINDOWS = 16
-OBJECTS = 1250
+# Name of the build, what of CONFIGS it is made of, how many objects that are
+KERNEL = ("guest", ("uml", "uniprocessor", "backends"), 1400)
+SMP_KERNEL = ("guest-smp", ("uml", "smp"), 1150)
 # With a socket's name after it this fits into a struct sockaddr_un
 LONGEST_DIRECTORY = 90
 
 
 @functools.cache
-def guest_kernel(base="mainline"):
-    """The guest kernel of BASE with the series, built if need be; returns its path."""
-    wanted = [CONFIGS / "uml.config", CONFIGS / "backends.config"]
+def guest_kernel(base="mainline", smp=False):
+    """The guest kernel of BASE with the series, built if need be; returns its path.
+
+    With SMP it can have several CPUs, and has fewer drivers. No such thing in 6.12.
+    """
+    name, configs, objects = SMP_KERNEL if smp else KERNEL
+    wanted = [CONFIGS / f"{config}.config" for config in configs]
     source = tree.lay(base)
     # make itself takes seconds to find that there is nothing to do
     state = Git(source).run("rev-parse", "HEAD") + "".join(path.read_text() for path in wanted)
-    stamp = cache.directory("build", source.name) / "guest-um.built"
-    path = cache.directory("build", source.name, "guest-um") / "linux"
+    stamp = cache.directory("build", source.name) / f"{name}-um.built"
+    path = cache.directory("build", source.name, f"{name}-um") / "linux"
     if not (path.exists() and stamp.exists() and stamp.read_text() == state):
-        kernel.build(base, "guest", "um", wanted, targets=("linux",), objects=OBJECTS)
+        kernel.build(base, name, "um", wanted, targets=("linux",), objects=objects)
         stamp.write_text(state)
     return path
 
@@ -55,16 +61,17 @@ def driver_of(window_options):
 
 
 class Bed:
-    """virtio-msgd with WINDOWS (its --window options) and a guest that has them all."""
+    """virtio-msgd with WINDOWS (its --window options) and a guest of CPUS that has them all."""
 
     def __init__(self, name, windows, base="mainline", params=(), programs=None,
-                 memory="128M"):
+                 memory="128M", cpus=1):
         self.directory = run_directory(name)
         self.msgd = msgd.Msgd(msgd.build(), self.directory, windows)
         given = [window(number, driver_of(options)) for number, options in enumerate(windows)]
-        self.guest = Guest(guest_kernel(base), image.Image(programs).build(), self.directory,
-                           [region(self.msgd.socket), *given, "rng_core.default_quality=0",
-                            *params], memory)
+        self.guest = Guest(guest_kernel(base, cpus > 1), image.Image(programs).build(),
+                           self.directory, [region(self.msgd.socket), *given,
+                                            "rng_core.default_quality=0", *params],
+                           memory, cpus)
 
     def __enter__(self):
         with_msgd = self.msgd.start()
@@ -78,6 +85,12 @@ class Bed:
     def __exit__(self, *_):
         self.guest.kill()
         self.msgd.kill()
+
+    def node(self, window, pattern):
+        """The path in the guest's /dev of what a virtio-msg window's driver made."""
+        path = self.guest.check("ls -d /sys/bus/platform/devices/"
+                                f"virtio-msg-mmio.{window}/virtio*/{pattern}").strip()
+        return "/dev/" + path.rpartition("/")[2]
 
 
 def run_directory(name):

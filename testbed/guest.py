@@ -52,10 +52,18 @@ def pin_to_one_cpu():
 
 
 class Guest:
-    """One boot of KERNEL with IMAGE; files of the run are kept in DIRECTORY."""
+    """One boot of KERNEL with IMAGE; files of the run are kept in DIRECTORY.
 
-    def __init__(self, kernel, image, directory, params=(), memory="128M"):
-        self.kernel, self.image, self.params, self.memory = kernel, image, list(params), memory
+    A guest of several CPUS, each a thread, is not kept on one of this machine's.
+    """
+
+    def __init__(self, kernel, image, directory, params=(), memory="128M", cpus=1):
+        self.kernel, self.image, self.memory = kernel, image, memory
+        self.params = list(params)
+        if cpus > 1:
+            # With ptrace User Mode Linux has one
+            self.params += [f"ncpus={cpus}", "seccomp=on"]
+        self.place = pin_to_one_cpu if cpus == 1 else None
         self.directory = Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.console_file = self.directory / "console.log"
@@ -81,7 +89,7 @@ class Guest:
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()], start_new_session=True,
                 env={**os.environ, "HOME": str(self.directory)},
-                preexec_fn=pin_to_one_cpu)
+                preexec_fn=self.place)
         try:
             self._expect("ready", BOOT_SECONDS, "start")
         except BaseException:
@@ -189,7 +197,7 @@ class Guest:
             return subprocess.run(self.command_line("con0=fd:0,fd:1", "quiet",
                                                     f"TERM={os.environ.get('TERM', 'linux')}"),
                                   env={**os.environ, "HOME": str(self.directory)},
-                                  preexec_fn=pin_to_one_cpu, check=False).returncode
+                                  preexec_fn=self.place, check=False).returncode
         finally:
             subprocess.run(["stty", saved.strip()], check=False)
 

@@ -27,10 +27,10 @@ class BackendTest(GuestTest):
         self.addCleanup(made.kill)
         return made.start()
 
-    def boot_backends(self, *windows, params=()):
+    def boot_backends(self, *windows, params=(), cpus=1):
         """A guest with these backends, or windows by their options; returns the Bed."""
         options = [getattr(window, "window", window) for window in windows]
-        return self.boot(options, params, programs=PROGRAMS, memory="256M")
+        return self.boot(options, params, programs=PROGRAMS, memory="256M", cpus=cpus)
 
     def device_status(self, guest, number=0):
         """The virtio status of device NUMBER, as the guest has it."""

@@ -11,15 +11,19 @@ from testbed import backends
 from testbed.e2e.backend_case import READ_RNG, BackendTest
 
 FILE_SYSTEM = "mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /mnt"
-FIO = ("fio --name=verify --filename=/mnt/file --size=24M --bs=4k --rw=randwrite "
-       "--ioengine=libaio --iodepth=32 --direct=1 --verify=crc32c --verify_fatal=1 "
-       "--randseed=1 --end_fsync=1")
+VERIFIED = ("fio --name=verify --size=24M --bs=4k --rw=randwrite --ioengine=libaio --iodepth=32 "
+            "--direct=1 --verify=crc32c --verify_fatal=1 --randseed=1 --end_fsync=1")
+FIO = f"{VERIFIED} --filename=/mnt/file"
 
 
-class Disk(BackendTest):
+class DiskTest(BackendTest):
+    """With a disk of 128 MiB."""
+
+    queues = 1
+
     def setUp(self):
         super().setUp()
-        self.disk = self.backend("qemu-storage-daemon", backends.blk)
+        self.disk = self.backend("qemu-storage-daemon", backends.blk, 128 << 20, self.queues)
 
     def assert_clean(self):
         """The file system in the image is as it should be."""
@@ -28,6 +32,8 @@ class Disk(BackendTest):
                                text=True, check=False)
         self.assertEqual(check.returncode, 0, check.stdout)
 
+
+class Disk(DiskTest):
     def test_verified_io(self):
         guest = self.boot_backends(self.disk).guest
         self.assertEqual(guest.check("cat /sys/block/vda/size").strip(), str((128 << 20) >> 9))

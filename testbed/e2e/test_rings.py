@@ -35,12 +35,6 @@ class Rings(GuestTest):
                                f"virtio-msg-mmio.{window}/virtio*/features")
         return {bit for bit, value in enumerate(text.strip()) if value == "1"}
 
-    def node(self, bed, window, pattern):
-        """The path in /dev of what a window's driver made."""
-        path = bed.guest.check("ls -d /sys/bus/platform/devices/"
-                               f"virtio-msg-mmio.{window}/virtio*/{pattern}").strip()
-        return "/dev/" + path.rpartition("/")[2]
-
     def load(self, bed, window, words):
         """The counters of a run of load."""
         bed.msgd.control("counters-reset")
@@ -49,7 +43,7 @@ class Rings(GuestTest):
 
     def check_data(self, bed, window):
         """What is written to a disk in many requests is read back."""
-        disk = self.node(bed, window, "block/vd*")
+        disk = bed.node(window, "block/vd*")
         bed.guest.check(f"""set -e
             dd if=/dev/urandom of=/tmp/in bs=64k count=16 2>/dev/null
             cat /tmp/in > {disk}
@@ -68,7 +62,7 @@ class Rings(GuestTest):
             with self.subTest(options):
                 on = "event-idx=on" in options
                 self.assertEqual(EVENT_IDX in self.features(bed, window), on)
-                disk = self.node(bed, window, "block/vd*")
+                disk = bed.node(window, "block/vd*")
                 counters = self.load(bed, window, f"burst {disk} {DEPTH}")
                 self.assertEqual(counters["kicks"], 1 if on else DEPTH)
                 self.assertEqual(counters["traps"]["write"]["QueueNotify"], counters["kicks"])
@@ -79,7 +73,7 @@ class Rings(GuestTest):
         bed = self.boot_all("blk", combinations)
         for window, options in enumerate(combinations):
             with self.subTest(options):
-                disk = self.node(bed, window, "block/vd*")
+                disk = bed.node(window, "block/vd*")
                 counters = self.load(bed, window, f"queue {disk} {DEPTH} {DEPTH}")
                 self.assertEqual(counters["kicks"], 1)
                 self.assertEqual(counters["interrupts"], 1 if "event-idx=on" in options else DEPTH)
@@ -117,7 +111,7 @@ class Rings(GuestTest):
                 with self.subTest(options, total=total):
                     on = "notification-data=on" in options
                     self.assertEqual(NOTIFICATION_DATA in self.features(bed, window), on)
-                    adapter = self.node(bed, window, "i2c-*")
+                    adapter = bed.node(window, "i2c-*")
                     counters = self.load(bed, window, f"i2c {adapter} {I2C_ADDRESS} {number}")
                     self.assertEqual(counters["kicks"], 64 + number)
                     expected = next_offset(total, "packed=on" in options) << 16 if on else 0

@@ -44,6 +44,11 @@ class Runner(unittest.TestCase):
         self.assertIn("answer", made.console())
         self.assertIn("initrd", made.console())
 
+    def test_several_cpus(self):
+        made = guest.Guest(KERNEL, "image", self.directory, cpus=2)
+        self.assertTrue({"ncpus=2", "seccomp=on"} <= set(made.command_line()))
+        self.assertFalse(any("ncpus" in word for word in self.guest().command_line()))
+
     def test_begin_and_finish(self):
         made = self.guest().start()
         made.begin("echo done")
