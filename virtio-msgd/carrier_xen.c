@@ -222,6 +222,18 @@ static void empty_device(struct xen_device *dev)
  * Claim the window before all else, which may take time, so that the guest never
  * touches an unclaimed one.
  */
+static bool claim(struct xen_device *dev)
+{
+	struct xen_guest *guest = dev->guest;
+	struct errmsg err;
+
+	if (!xen_guest_claim(guest, dev->base, &err) &&
+	    (guest->enabled || !xen_guest_enable(guest, &err)))
+		return true;
+	log_line("%s: %s", dev->carrier.name, err.text);
+	return false;
+}
+
 static void start_device(struct xen_device *dev, const char *type)
 {
 	struct xen_guest *guest = dev->guest;
@@ -229,10 +241,6 @@ static void start_device(struct xen_device *dev, const char *type)
 	struct errmsg err;
 	struct window *win;
 
-	if (xen_guest_claim(guest, dev->base, &err))
-		goto complain;
-	if (!guest->enabled && xen_guest_enable(guest, &err))
-		goto complain;
 	if (xen_choose(guest, dev->index, type, &choice, &err))
 		log_line("%s: %s: the slot stays empty", dev->carrier.name,
 			 err.text);
@@ -240,13 +248,9 @@ static void start_device(struct xen_device *dev, const char *type)
 	dev->use_irqfd = choice.use_irqfd;
 	dev->carrier.translates = dev->grants;
 	win = window_create(&dev->carrier, 0, &choice.window);
-	if (!win) {
+	if (!win)
 		errmsg_set(&err, "cannot make the window: %s", strerror(errno));
-		if (choice.device)
-			choice.device->ops->destroy(choice.device);
-		goto complain;
-	}
-	if (xen_memory_open(dev, &err)) {
+	if (!win || xen_memory_open(dev, &err)) {
 		log_line("%s: %s", dev->carrier.name, err.text);
 		if (choice.device)
 			choice.device->ops->destroy(choice.device);
@@ -260,10 +264,6 @@ static void start_device(struct xen_device *dev, const char *type)
 		xen_state_adopt(dev, recorded_state(dev));
 	if (choice.device)
 		window_attach(win, choice.device);
-	return;
-
-complain:
-	log_line("%s: %s", dev->carrier.name, err.text);
 }
 
 static struct xen_device *add_device(struct xen_guest *guest, unsigned int index)
@@ -380,17 +380,27 @@ static bool closing(const char *path)
 	       front == STATE_CLOSING || front == STATE_CLOSED;
 }
 
-/* Take over what xenstore says of a new device; false if it is not all there. */
-static bool read_device(struct xen_device *dev, const char *path)
+/* Where a new device's window is; false if xenstore does not say. */
+static bool read_base(struct xen_device *dev, const char *path)
 {
 	char *transport = store_read("%s/transport", path);
 	bool mmio = transport && !strcmp(transport, "mmio");
-	uint64_t irq, grants = 0;
 
 	free(transport);
-	if (!mmio || !number(store_read("%s/base", path), &dev->base) ||
-	    !number(store_read("%s/irq", path), &irq) || irq > UINT32_MAX) {
-		log_line("%s: xenstore has no transport=mmio, base and irq for it: ignored",
+	if (mmio && number(store_read("%s/base", path), &dev->base))
+		return true;
+	log_line("%s: xenstore has no transport=mmio and base for it: ignored",
+		 dev->carrier.name);
+	return false;
+}
+
+/* The rest of what xenstore says of it; false if it is not all there. */
+static bool read_device(struct xen_device *dev, const char *path)
+{
+	uint64_t irq, grants = 0;
+
+	if (!number(store_read("%s/irq", path), &irq) || irq > UINT32_MAX) {
+		log_line("%s: xenstore has no irq for it: nothing is in its window",
 			 dev->carrier.name);
 		return false;
 	}
@@ -427,7 +437,7 @@ static void new_device(unsigned int domid, unsigned int index, const char *path)
 		return;
 	dev->present = true;
 	type = store_read("%s/type", path);
-	if (read_device(dev, path))
+	if (read_base(dev, path) && claim(dev) && read_device(dev, path))
 		start_device(dev, type ?: "");
 	free(type);
 	/* What the guest asked meanwhile, or while nobody was there */
