@@ -5,7 +5,7 @@ from bench import blocktrace
 from bench.transports import DEVICES, TRANSPORTS
 from scripts import cache, debian, kernel, say
 
-LOAD_SOURCE = say.REPO / "bench" / "guest" / "load.c"
+LOAD = say.REPO / "bench" / "guest"
 LOAD_SECONDS = 120
 I2C_ADDRESS = 0x68
 
@@ -21,9 +21,11 @@ def build_load(arch=None):
                    else ["gcc", "libc6-dev"])
     path = cache.directory("build", "bench") / cache.of_checkout(f"load-{arch}")
     with cache.lock("build-bench-load"):
-        if not path.exists() or path.stat().st_mtime < LOAD_SOURCE.stat().st_mtime:
+        newest = max(each.stat().st_mtime for each in LOAD.glob("*.[ch]"))
+        if not path.exists() or path.stat().st_mtime < newest:
             say.run([f"{cross}gcc", "-O2", "-Wall", "-Werror", "-D_GNU_SOURCE", "-static", "-o",
-                     path, LOAD_SOURCE], "bench-load", "building the program for the guest")
+                     path, *sorted(LOAD.glob("*.c"))], "bench-load",
+                    "building the program for the guest")
     return path
 
 

@@ -50,11 +50,9 @@ def count(machine, transport):
 
 
 def config_reads(machine, transport, number):
-    """NUMBER reads of a field of config space; the counters and nanoseconds."""
+    """NUMBER reads of a field of config space; the counters, and what load printed."""
     disk = machine.node(transport, "blk").rpartition("/")[2]
-    counters, taken = machine.load(transport, "blk",
-                                   f"file /sys/block/{disk}/cache_type {number}")
-    return counters, taken[0]
+    return machine.load(transport, "blk", f"file /sys/block/{disk}/cache_type {number}")
 
 
 def narrow(phases, transport):
@@ -74,24 +72,31 @@ def narrow(phases, transport):
     return found
 
 
+def each(numbers, prefix):
+    """Figures of each operation, of what load printed of those that were done one at a time."""
+    ordered = sorted(numbers[1:])
+    return {f"{prefix} median us": stats.percentile(ordered, 50) / 1000,
+            f"{prefix} p99 us": stats.percentile(ordered, 99) / 1000}
+
+
+def rate(numbers, work):
+    """WORK per second, of what load printed."""
+    return work * 1e9 / numbers[0]
+
+
 def each_and_all(numbers, prefix):
-    """Figures of what load printed of OPERATIONS that were done one at a time."""
-    total, *each = numbers
-    each.sort()
-    return {f"{prefix} median us": stats.percentile(each, 50) / 1000,
-            f"{prefix} p99 us": stats.percentile(each, 99) / 1000,
-            f"{prefix} per s at depth 1": OPERATIONS * 1e9 / total}
+    """Both, of OPERATIONS."""
+    return {**each(numbers, prefix), f"{prefix} per s at depth 1": rate(numbers, OPERATIONS)}
 
 
 def disk_times(load, trace, node):
     """{figure: value} of the disk NODE; load(words) gives the numbers that load prints,
     trace(words) the trace of what it does."""
     figures = each_and_all(load(f"disk {node} {OPERATIONS}"), "blk")
-    each = sorted(blocktrace.parse(trace(f"disk {node} {OPERATIONS}")))
-    figures["round trip median us"] = stats.median_of_binned(each)
-    figures["round trip p99 us"] = stats.percentile(each, 99)
-    [total] = load(f"queue {node} {DEPTH} {QUEUED}")
-    figures[f"blk per s at depth {DEPTH}"] = QUEUED * 1e9 / total
+    taken = sorted(blocktrace.parse(trace(f"disk {node} {OPERATIONS}")))
+    figures["round trip median us"] = stats.median_of_binned(taken)
+    figures["round trip p99 us"] = stats.percentile(taken, 99)
+    figures[f"blk per s at depth {DEPTH}"] = rate(load(f"queue {node} {DEPTH} {QUEUED}"), QUEUED)
     return figures
 
 
@@ -109,6 +114,6 @@ def time(machine, transport):
     figures |= each_and_all(one_at_a_time(machine, transport, "i2c", OPERATIONS)[1], "i2c")
     figures |= {f"probe {device} median us": probe_time(machine, transport, device)
                 for device in PROBED}
-    _, total = config_reads(machine, transport, CONFIG_READS)
-    figures["config reads per s"] = CONFIG_READS * 1e9 / total
+    figures["config reads per s"] = rate(config_reads(machine, transport, CONFIG_READS)[1],
+                                         CONFIG_READS)
     return figures

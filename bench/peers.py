@@ -8,22 +8,21 @@ itself, so there is no device side between it and the backend, and nothing traps
 import shutil
 from contextlib import ExitStack
 
-from bench import blocktrace, measure
+from bench import blocktrace
 from bench.machine import LOAD_SECONDS, build_load
 from bench.transports import DIRECT, TRANSPORTS
-from bench.uml import LOAD_PROGRAM, realtime
+from bench.uml import LOAD_PROGRAM
 from scripts import say
-from testbed import backends
 from testbed.bed import Bed, run_directory
 
-BACKEND = "qemu-storage-daemon"
 NAMES = [*(transport.name for transport in TRANSPORTS), DIRECT]
-VIRTIO_ID_BLOCK = 2
-DISK_SIZE = 16 << 20
+# virtio_uml's; rings of another size would be another comparison
+QUEUE_SIZE = 256
+MEMORY = "256M"
 
 
 def platform_device(name):
-    """The guest's name for the device that the disk of NAME is below."""
+    """The guest's name for the device that the peer called NAME is below."""
     if name == DIRECT:
         return "virtio-uml.0"
     driver = next(each.driver for each in TRANSPORTS if each.name == name)
@@ -31,57 +30,79 @@ def platform_device(name):
     return f"{driver}.{same.index(name)}"
 
 
-class Peers:
-    """A guest with a disk on each transport, each by a backend of its own."""
+class Peer:
+    """What the guest has of the backend at index AT."""
 
-    def __init__(self, base="mainline"):
-        self.program = build_load()
-        self.daemons = {name: backends.blk(run_directory(f"bench-backends/{at}"), DISK_SIZE)
+    def __init__(self, at, bed):
+        self.at, self.name, self.bed = at, NAMES[at], bed
+
+    @property
+    def guest(self):
+        """The Guest."""
+        return self.bed.guest
+
+    def file(self, pattern):
+        """The path below the virtio device that PATTERN matches, when it is there."""
+        device = f"/sys/bus/platform/devices/{platform_device(self.name)}/virtio*"
+        return self.guest.wait_for(f"ls -d {device}/{pattern}").strip()
+
+    def load(self, words):
+        """The numbers that load prints."""
+        output = self.guest.check(f"{LOAD_PROGRAM} {words}", LOAD_SECONDS)
+        return [int(line) for line in output.split()]
+
+    def trace(self, words):
+        """The trace of a disk's requests that load makes."""
+        return self.guest.check(blocktrace.script(f"{LOAD_PROGRAM} {words}"), LOAD_SECONDS)
+
+
+class Peers:
+    """A guest with DEVICE on each transport, each by a backend of its own."""
+
+    def __init__(self, device, base="mainline"):
+        self.device, self.program = device, build_load()
+        self.directory = run_directory(f"bench-backends/{device.name}")
+        self.daemons = {name: device.make(run_directory(f"bench-backends/{device.name}/{at}"), at)
                         for at, name in enumerate(NAMES)}
-        windows = [f"{self.daemons[each.name].window},{each.options}" for each in TRANSPORTS]
-        self.bed = Bed("bench-backends/guest", windows, base,
-                       [f"virtio_uml.device={self.daemons[DIRECT].socket}:{VIRTIO_ID_BLOCK}"])
+        windows = [f"{self.daemons[each.name].window},queue-size={QUEUE_SIZE},{each.options}"
+                   for each in TRANSPORTS]
+        direct = f"virtio_uml.device={self.daemons[DIRECT].socket}:{device.virtio_id}"
+        self.bed = Bed(f"bench-backends/{device.name}/guest", windows, base, [direct],
+                       device.programs, MEMORY)
+        self.peers = [Peer(at, self.bed) for at in range(len(NAMES))]
         self.stack = ExitStack()
 
     def __enter__(self):
-        with realtime(), ExitStack() as stack:
+        with ExitStack() as stack:
+            # None has real-time priority: guest and backend are to share the machine
             for daemon in self.daemons.values():
                 stack.enter_context(daemon)
+            self.device.start(stack, self.directory, self.daemons.values())
             stack.enter_context(self.bed)
             shutil.copy(self.program, self.bed.guest.directory / "load")
+            for peer in self.peers:
+                self.device.prepare(peer)
             self.stack = stack.pop_all()
         return self
 
     def __exit__(self, *_):
         self.stack.close()
 
-    def node(self, name):
-        """The path in /dev of the disk of NAME."""
-        pattern = f"/sys/bus/platform/devices/{platform_device(name)}/virtio*/block/vd*"
-        path = self.bed.guest.wait_for(f"ls -d {pattern}")
-        return "/dev/" + path.strip().rpartition("/")[2]
-
-    def load(self, words):
-        """The numbers that load prints."""
-        output = self.bed.guest.check(f"{LOAD_PROGRAM} {words}", LOAD_SECONDS)
-        return [int(line) for line in output.split()]
-
-    def trace(self, words):
-        """The trace of the requests that load makes."""
-        return self.bed.guest.check(blocktrace.script(f"{LOAD_PROGRAM} {words}"), LOAD_SECONDS)
-
     def round(self, first):
         """{name: figures} of one round, in which the one at index FIRST begins."""
-        order = NAMES[first % len(NAMES):] + NAMES[:first % len(NAMES)]
-        return {name: measure.disk_times(self.load, self.trace, self.node(name))
-                for name in order}
+        first %= len(self.peers)
+        found = {}
+        for peer in self.peers[first:] + self.peers[:first]:
+            self.device.turn(peer)
+            found[peer.name] = self.device.times(peer)
+        return found
 
 
-def run(base, number):
+def run(device, base, number):
     """NUMBER rounds; a list of {name: figures}."""
     progress = say.Progress("measuring", number)
     rounds = []
-    with Peers(base) as peers:
+    with Peers(device, base) as peers:
         for at in range(number):
             rounds.append(peers.round(at))
             progress.at(at + 1, "rounds")

@@ -62,13 +62,14 @@ def measured(rounds):
     return [name for name in (*NAMES, DIRECT) if name in rounds[0]]
 
 
-def time_table(rounds):
-    """Times and rates as ratios to the first transport, with their spread over ROUNDS."""
+def time_table(rounds, figures=None):
+    """Times and rates as ratios to the first transport, with their spread over ROUNDS.
+
+    FIGURES: {figure: title}, those with a transport alone unless others are given.
+    """
     names = measured(rounds)
     rows = []
-    for figure, title in TIMES.items():
-        if figure not in rounds[0][STOCK.name]:
-            continue
+    for figure, title in (figures or TIMES).items():
         row = [title, f"{stats.middle(rounds, STOCK.name, figure):.1f}"
                + (" us" if figure.endswith("us") else "")]
         for name in names[1:]:
@@ -136,10 +137,22 @@ def disk_summary(rounds, name):
                     "qd32": round(stats.middle(rounds, name, f"blk per s at depth {DEPTH}"), 1)}}
 
 
-def backend_summary(backend, rounds):
-    """out/bench-backends.json"""
-    return {"backend": backend,
-            "transports": {name: disk_summary(rounds, name) for name in measured(rounds)}}
+def backend_table(device, rounds):
+    """What is shown of a device by a backend."""
+    return [f"{device.title} by {device.backend}, through virtio-msgd, and by {DIRECT} without it:",
+            "", *time_table(rounds, device.figures)]
+
+
+def backend_summary(device, rounds):
+    """The part of out/bench-backends.json that is about DEVICE."""
+    return {"backend": device.backend,
+            "transports": {name: device.summary(rounds, name) for name in measured(rounds)}}
+
+
+def backends_summary(parts):
+    """out/bench-backends.json, of {device's name: its part}; a disk's is not below its name."""
+    return {**parts.get("blk", {}), **{name: part for name, part in parts.items()
+                                       if name != "blk"}}
 
 
 def write(path, content):

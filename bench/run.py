@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bench: virtio-mmio and virtio-msg side by side, in one guest.
 
-    make bench                     count traps, measure times, in some two minutes
-    make bench ARGS=--rounds=50    more rounds
-    make bench ARGS=--no-backend   without the part with qemu-storage-daemon
-    make bench ARGS=--verbose      show where all traps go
-    make bench-xen                 the same in a guest under Xen, in QEMU
+    make bench                        count traps, measure times, in about three minutes
+    make bench ARGS=--rounds=50       more rounds
+    make bench ARGS=--no-backend      without the part with backends that others wrote
+    make bench ARGS=--backend=fs,net  only that part, and only with these devices
+    make bench ARGS=--verbose         show where all traps go
+    make bench-xen                    the same in a guest under Xen, in QEMU
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 from bench import measure, peers, report
+from bench.devices import DEVICES
 from bench.transports import TRANSPORTS
 from bench.uml import Uml
 from bench.xen import Xen
@@ -87,20 +89,43 @@ def write(name, summary, details, out):
     show([f"figures: {figures}", f"plot:    {plot}", f"details: {all_of_it}"])
 
 
-def with_backend(options):
-    """The same with a backend that others wrote, and UML's own driver as one more peer."""
-    say.step(f"measuring times with {peers.BACKEND}, {options.rounds} rounds")
-    rounds = peers.run(options.base, options.rounds)
-    show([f"A disk by {peers.BACKEND}, through virtio-msgd, and by virtio_uml without it:", ""]
-         + report.time_table(rounds))
+def without_backend(options):
+    """Traps and times of virtio-msgd's own devices."""
+    say.step("getting virtio-msgd and the guest kernel ready")
+    with Uml("bench", options.base) as machine:
+        say.note(f"Linux {machine.check('uname -r').strip()} is up, guest and virtio-msgd on "
+                 f"one CPU, {'with' if machine.realtime else 'without'} real-time priority")
+        run(machine, "bench", "one User Mode Linux guest, one device side", options)
+        machine.guest.halt()
+
+
+def with_backends(names, options):
+    """The same with backends that others wrote, and UML's own driver as one more peer."""
     path = options.out.resolve() / "bench-backends.json"
-    report.write(path, report.backend_summary(peers.BACKEND, rounds))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = {}
+    for name in names:
+        device = DEVICES[name]()
+        say.step(f"measuring times with {device.backend} ({name}), {options.rounds} rounds")
+        rounds = peers.run(device, options.base, options.rounds)
+        show(report.backend_table(device, rounds))
+        parts[name] = report.backend_summary(device, rounds)
+        report.write(path, report.backends_summary(parts))
     show([f"figures: {path}"])
 
 
 def show(lines):
     """A part of the output."""
     print("\n" + "\n".join(lines), flush=True)
+
+
+def device_names(text):
+    """The devices that --backend names."""
+    names = text.split(",")
+    for name in names:
+        if name not in DEVICES:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(DEVICES)}")
+    return names
 
 
 def arguments(command, rounds):
@@ -124,18 +149,17 @@ def parse(parser, args):
 def main(args):
     """make bench"""
     parser = arguments("bench", ROUNDS)
-    parser.add_argument("--backend", action=argparse.BooleanOptionalAction, default=True,
-                        help=f"measure a disk by {peers.BACKEND}, too")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--no-backend", action="store_true",
+                       help="leave out the part with backends that others wrote")
+    which.add_argument("--backend", type=device_names, metavar="DEVICES",
+                       help=f"only that part, with these devices: {','.join(DEVICES)}")
     options = parse(parser, args)
     started = time.monotonic()
-    say.step("getting virtio-msgd and the guest kernel ready")
-    with Uml("bench", options.base) as machine:
-        say.note(f"Linux {machine.check('uname -r').strip()} is up, guest and virtio-msgd on "
-                 f"one CPU, {'with' if machine.realtime else 'without'} real-time priority")
-        run(machine, "bench", "one User Mode Linux guest, one device side", options)
-        machine.guest.halt()
-    if options.backend:
-        with_backend(options)
+    if not options.backend:
+        without_backend(options)
+    if not options.no_backend:
+        with_backends(options.backend or DEVICES, options)
     print(f"\ndone in {time.monotonic() - started:.0f} s")
     return 0
 

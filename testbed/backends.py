@@ -166,21 +166,21 @@ def recording_blk(directory, size=16 << 20):
     return RecordingDisk(directory, size)
 
 
-def fs(directory, shared):
-    """The directory SHARED, by virtiofsd."""
+def fs(directory, shared, tag=FS_TAG, options=("--cache=auto",)):
+    """The directory SHARED, by virtiofsd with OPTIONS."""
     path = Path(directory) / "fs.sock"
     command = foreign("virtiofsd").command(
         "/usr/libexec/virtiofsd", f"--socket-path={path}", f"--shared-dir={shared}",
-        "--sandbox=none", "--cache=auto")
-    return Backend("virtiofsd", directory, command, path, f"fs,tag={FS_TAG}")
+        "--sandbox=none", *options)
+    return Backend("virtiofsd", directory, command, path, f"fs,tag={tag}")
 
 
-def net(directory):
+def net(directory, guest_ip=GUEST_IP, host_ip=HOST_IP):
     """A network whose HOST_IP is this machine's loopback, by passt."""
     path = Path(directory) / "net.sock"
     command = foreign("passt").command(
         "/usr/bin/passt", "--foreground", "--vhost-user", "--socket", path, "--ipv4-only",
-        "--address", GUEST_IP, "--netmask", "24", "--gateway", HOST_IP, "--no-ndp",
+        "--address", guest_ip, "--netmask", "24", "--gateway", host_ip, "--no-ndp",
         "--dns", "none", "--runas", "0")
     return Backend("passt", directory, command, path, f"net,mac={GUEST_MAC}")
 
@@ -226,9 +226,13 @@ class VsockDevice(Backend):
                     raise
                 time.sleep(0.05)
 
+    def listening_path(self, port):
+        """The UNIX socket that the guest's streams to PORT of the host come to."""
+        return Path(f"{self.host_path}_{port}")
+
     def listen(self, port):
         """A socket that accepts the guest's streams to PORT of the host."""
-        path = Path(f"{self.host_path}_{port}")
+        path = self.listening_path(port)
         path.unlink(missing_ok=True)
         server = socket.socket(socket.AF_UNIX)
         server.settimeout(SECONDS)

@@ -8,9 +8,17 @@
  *	load burst DISK DEPTH		DEPTH reads of a sector, handed in one by one
  *	load file PATH COUNT		reads of a (sysfs) file from its start
  *	load bind DRIVER DEVICE COUNT	unbinds a device from, and binds it to, a driver
+ *	load status FILE COUNT		one question for a file's status at a time
+ *	load small DIRECTORY COUNT	one file at a time made, written, closed, unlinked
+ *	load read FILE BYTES		read a file, a MiB at a time
+ *	load write FILE BYTES		write it
+ *	load ping FAMILY HOST PORT COUNT	one byte to a server and back at a time
+ *	load send FAMILY HOST PORT BYTES	a stream to a server
+ *	load receive FAMILY HOST PORT BYTES	a stream from a server
  *
- * Prints the nanoseconds of the whole run on a line and then, for "i2c" and "disk",
- * those of each operation; for "bind", those of each bind and nothing else.
+ * FAMILY is tcp or vsock. Prints the nanoseconds of the whole run on a line and then, for
+ * what is done one at a time, those of each operation; for "bind", those of each bind and
+ * nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,19 +35,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "load.h"
+
 #define SECTOR		512
 #define SPAN		(8192 * SECTOR)	/* what is read of a disk, again and again */
 #define STRIDE		(8 * SECTOR)	/* not side by side: the block layer would merge them */
 #define MAX_DEPTH	256
 #define WARM_UP		64		/* operations before anything is measured */
 
-static void die(const char *what)
+void die(const char *what)
 {
 	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
-static uint64_t nanoseconds(void)
+uint64_t nanoseconds(void)
 {
 	struct timespec now;
 
@@ -57,7 +67,7 @@ static uint64_t ticks(void)
 #endif
 }
 
-static int open_file(const char *path, int flags)
+int open_file(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
 
@@ -66,7 +76,7 @@ static int open_file(const char *path, int flags)
 	return fd;
 }
 
-static unsigned long number(const char *text)
+unsigned long number(const char *text)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 0);
@@ -78,23 +88,20 @@ static unsigned long number(const char *text)
 	return value;
 }
 
-static void *sectors(unsigned long num)
+/*
+ * As O_DIRECT wants it. Written to, or all of it would be the kernel's one page of
+ * zeros, which in User Mode Linux is not in the memory that a device sees.
+ */
+void *buffer(unsigned long size)
 {
-	void *buf = aligned_alloc(4096, (num * SECTOR + 4095) / 4096 * 4096);
+	void *buf = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
 
 	if (!buf)
 		die("memory");
-	return buf;
+	return memset(buf, 'x', size);
 }
 
 /* One operation at a time */
-
-struct source {
-	int fd;
-	unsigned long address;
-	void *buf;
-	uint64_t done;
-};
 
 static void transfer(struct source *source)
 {
@@ -118,8 +125,8 @@ static void read_sector(struct source *source)
 		die("read");
 }
 
-static void one_by_one(struct source *source, void (*operation)(struct source *source),
-		       unsigned long count)
+void one_by_one(struct source *source, void (*operation)(struct source *source),
+		unsigned long count)
 {
 	uint64_t *taken = calloc(count, sizeof(*taken)), started, start, total;
 	unsigned long i;
@@ -180,7 +187,7 @@ static void queue(const char *disk, unsigned long depth, unsigned long count, bo
 	static struct iocb iocbs[MAX_DEPTH], *list[MAX_DEPTH];
 	static struct io_event events[MAX_DEPTH];
 	int fd = open_file(disk, O_RDONLY | O_DIRECT);
-	uint8_t *bufs = sectors(depth);
+	uint8_t *bufs = buffer(depth * SECTOR);
 	unsigned long sent = 0, done = 0;
 	aio_context_t context = 0;
 	long ready = depth, i;
@@ -215,16 +222,16 @@ static void queue(const char *disk, unsigned long depth, unsigned long count, bo
 	syscall(SYS_io_destroy, context);
 }
 
-static void read_file(const char *path, unsigned long count)
+static void read_again(char **words)
 {
-	int fd = open_file(path, O_RDONLY);
+	int fd = open_file(words[0], O_RDONLY);
+	unsigned long count = number(words[1]), i;
 	uint64_t started = nanoseconds();
-	unsigned long i;
 	char text[256];
 
 	for (i = 0; i < count; i++) {
 		if (pread(fd, text, sizeof(text), 0) <= 0)
-			die(path);
+			die(words[0]);
 	}
 	printf("%llu\n", (unsigned long long)(nanoseconds() - started));
 }
@@ -238,45 +245,96 @@ static void write_file(int dir, const char *name, const char *text)
 	close(fd);
 }
 
-static void bind_device(const char *driver, const char *device, unsigned long count)
+static void bind_again(char **words)
 {
-	int dir = open_file(driver, O_RDONLY | O_DIRECTORY);
+	int dir = open_file(words[0], O_RDONLY | O_DIRECTORY);
+	unsigned long count = number(words[2]);
 	uint64_t started;
 
 	while (count--) {
-		write_file(dir, "unbind", device);
+		write_file(dir, "unbind", words[1]);
 		started = nanoseconds();
-		write_file(dir, "bind", device);
+		write_file(dir, "bind", words[1]);
 		printf("%llu\n", (unsigned long long)(nanoseconds() - started));
 	}
 }
 
+static void i2c(char **words)
+{
+	struct source source = {
+		.fd = open_file(words[0], O_RDWR),
+		.address = number(words[1]),
+		.buf = buffer(1),
+	};
+
+	one_by_one(&source, transfer, number(words[2]));
+}
+
+static void disk(char **words)
+{
+	struct source source = {
+		.fd = open_file(words[0], O_RDONLY | O_DIRECT),
+		.buf = buffer(SECTOR),
+	};
+
+	one_by_one(&source, read_sector, number(words[1]));
+}
+
+static unsigned long depth_of(const char *text)
+{
+	unsigned long depth = number(text);
+
+	if (depth > MAX_DEPTH) {
+		fprintf(stderr, "load: a depth of %lu: %d at most\n", depth, MAX_DEPTH);
+		exit(2);
+	}
+	return depth;
+}
+
+static void deep(char **words)
+{
+	queue(words[0], depth_of(words[1]), number(words[2]), true);
+}
+
+static void burst(char **words)
+{
+	queue(words[0], depth_of(words[1]), depth_of(words[1]), false);
+}
+
+static const struct command {
+	const char *name;
+	int words;
+	void (*run)(char **words);
+} commands[] = {
+	{ "i2c", 3, i2c },
+	{ "disk", 2, disk },
+	{ "queue", 3, deep },
+	{ "burst", 2, burst },
+	{ "file", 2, read_again },
+	{ "bind", 3, bind_again },
+	{ "status", 2, ask_status },
+	{ "small", 2, make_files },
+	{ "read", 2, read_whole },
+	{ "write", 2, write_whole },
+	{ "ping", 4, ping },
+	{ "send", 4, send_all },
+	{ "receive", 4, receive_all },
+};
+
 int main(int argc, char **argv)
 {
-	struct source source = { 0 };
+	size_t i;
 
 	/* Nothing is printed while time is taken: consoles are devices, too */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
-	if (argc == 5 && !strcmp(argv[1], "i2c")) {
-		source.fd = open_file(argv[2], O_RDWR);
-		source.address = number(argv[3]);
-		source.buf = sectors(1);
-		one_by_one(&source, transfer, number(argv[4]));
-	} else if (argc == 4 && !strcmp(argv[1], "disk")) {
-		source.fd = open_file(argv[2], O_RDONLY | O_DIRECT);
-		source.buf = sectors(1);
-		one_by_one(&source, read_sector, number(argv[3]));
-	} else if (argc == 5 && !strcmp(argv[1], "queue") && number(argv[3]) <= MAX_DEPTH) {
-		queue(argv[2], number(argv[3]), number(argv[4]), true);
-	} else if (argc == 4 && !strcmp(argv[1], "burst") && number(argv[3]) <= MAX_DEPTH) {
-		queue(argv[2], number(argv[3]), number(argv[3]), false);
-	} else if (argc == 4 && !strcmp(argv[1], "file")) {
-		read_file(argv[2], number(argv[3]));
-	} else if (argc == 5 && !strcmp(argv[1], "bind")) {
-		bind_device(argv[2], argv[3], number(argv[4]));
-	} else {
-		fprintf(stderr, "usage: load i2c|disk|queue|burst|file|bind ARGUMENT...\n");
-		return 2;
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		const struct command *command = &commands[i];
+
+		if (argc == command->words + 2 && !strcmp(argv[1], command->name)) {
+			command->run(argv + 2);
+			return 0;
+		}
 	}
-	return 0;
+	fprintf(stderr, "usage: load i2c|disk|queue|burst|file|status|small|read|write|ping|send|receive ARGUMENT...\n");
+	return 2;
 }

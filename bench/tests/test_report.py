@@ -2,7 +2,8 @@
 import copy
 import unittest
 
-from bench import report
+from bench import report, stats
+from bench.devices.device import Device
 from bench.measure import DEPTH
 
 COUNTED = {
@@ -36,14 +37,39 @@ class Summary(unittest.TestCase):
             "probe_us": {"rng": 4.0, "i2c": 4.0}})
 
 
-class BackendSummary(unittest.TestCase):
+class Fake(Device):
+    """A device with one figure."""
+
+    name, title, backend = "fake", "A fake", "daemon"
+    figures = {"look median us": "a look at it, median"}
+
+    def summary(self, rounds, name):
+        return {"looks": stats.middle(rounds, name, "look median us")}
+
+
+def looks(*names):
+    """Three rounds of a Fake."""
+    return [{name: {"look median us": time / (at + 1)} for at, name in enumerate(names)}
+            for time in (6.0, 12.0, 60.0)]
+
+
+class Backends(unittest.TestCase):
     def test_with_the_peer_that_is_no_transport(self):
-        rounds = [{"virtio_uml": each["virtio-mmio"], **each} for each in ROUNDS]
-        found = report.backend_summary("daemon", rounds)
-        self.assertEqual(found["backend"], "daemon")
-        self.assertEqual(list(found["transports"]), [*report.NAMES, "virtio_uml"])
-        self.assertEqual(found["transports"]["virtio_uml"], {
-            "latency_us": {"median": 8.0, "p99": 8.0}, "rps": {"qd1": 8.0, "qd32": 8.0}})
+        rounds = looks(*report.NAMES, "virtio_uml")
+        found = report.backend_summary(Fake(), rounds)
+        self.assertEqual(found, {"backend": "daemon", "transports": {
+            "virtio-mmio": {"looks": 12.0}, "virtio-msg-window": {"looks": 6.0},
+            "virtio-msg-page": {"looks": 4.0}, "virtio_uml": {"looks": 3.0}}})
+        text = "\n".join(report.backend_table(Fake(), rounds))
+        self.assertIn("A fake by daemon", text)
+        self.assertRegex(text, r"a look at it, median +12.0 us +x 0.50 .* +x 0.33 .* +x 0.25 ")
+
+    def test_the_disk_is_where_it_was_before_there_were_others(self):
+        found = report.backends_summary({"blk": {"backend": "a", "transports": {}},
+                                         "fs": {"backend": "b", "transports": {}}})
+        self.assertEqual(found, {"backend": "a", "transports": {},
+                                 "fs": {"backend": "b", "transports": {}}})
+        self.assertEqual(report.backends_summary({"fs": 1}), {"fs": 1})
 
 
 class Missed(unittest.TestCase):

@@ -50,11 +50,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def serve_iperf(directory, port):
-    """iperf3's server for one client, on loopback."""
+def serve_iperf(directory, port, *options):
+    """iperf3's server on loopback, with OPTIONS."""
     debian.install(["iperf3"])
     with open(directory / "iperf3.log", "wb") as log:
-        return subprocess.Popen(["iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", str(port)],
+        return subprocess.Popen(["iperf3", "-s", "-B", "127.0.0.1", "-p", str(port), *options],
                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
@@ -82,7 +82,7 @@ def show(guest, made, line):
         server.shutdown()
         server.server_close()
     port = free_port()
-    iperf = serve_iperf(made.directory, port)
+    iperf = serve_iperf(made.directory, port, "-1")
     try:
         said = guest.wait_for(f"iperf3 -c {backends.HOST_IP} -p {port} -n 16M --json", 60)
         rate = json.loads(said[said.index("{"):])["end"]["sum_received"]["bits_per_second"]

@@ -45,7 +45,7 @@ class Network(BackendTest):
 
     def test_iperf3(self):
         port = net.free_port()
-        server = net.serve_iperf(self.directory, port)
+        server = net.serve_iperf(self.directory, port, "-1")
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
         guest = self.boot_network()

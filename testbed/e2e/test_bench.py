@@ -9,8 +9,8 @@ import unittest
 from pathlib import Path
 
 from bench import peers
+from bench.devices import DEVICES
 from scripts import say
-from testbed import backends
 from testbed.e2e.bench_case import check_figures
 
 
@@ -32,17 +32,20 @@ class Bench(unittest.TestCase):
             check_figures(self, json.loads((out / "bench.json").read_text()))
             self.assertEqual((out / "bench.png").read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
 
-    def test_with_a_backend(self):
+    def test_with_backends(self):
+        """Each device on each transport and by virtio_uml, with its figures."""
         with tempfile.TemporaryDirectory() as directory:
             out = Path(directory)
-            backends.needed(peers.BACKEND, backends.blk, out)
-            done = bench("--rounds=1", f"--out={out}")
+            done = bench("--rounds=1", f"--backend={','.join(DEVICES)}", f"--out={out}")
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn(f"A disk by {peers.BACKEND}", done.stdout)
             figures = json.loads((out / "bench-backends.json").read_text())
-            self.assertEqual(list(figures["transports"]), peers.NAMES)
-            for found in figures["transports"].values():
-                self.assertGreater(found["rps"]["qd1"], 0)
+            self.assertEqual(list(figures), ["backend", "transports", "fs", "net", "vsock"])
+            for name, device in DEVICES.items():
+                self.assertIn(f"{device.title} by {device.backend}", done.stdout)
+                part = figures if name == "blk" else figures[name]
+                self.assertEqual(list(part["transports"]), peers.NAMES)
+                for found in part["transports"].values():
+                    self.assertGreater(found["latency_us"]["median"], 0)
 
     def test_wrong_options(self):
         done = bench("--rounds=0")
