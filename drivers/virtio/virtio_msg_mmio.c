@@ -203,17 +203,20 @@ static bool virtio_msg_mmio_peek(struct virtio_msg_device *vmdev,
 {
 	struct virtio_msg_mmio *mmio = to_virtio_msg_mmio(vmdev->bus);
 	struct virtio_msg_mmio_slot *slot;
+	bool there = false;
 
 	/* The driver may ask in shutdown, when the page is switched off */
-	guard(spinlock_irqsave)(&mmio->lock);
-	if (!mmio->page)
-		return false;
-	slot = &mmio->page->slot[vmdev->dev_num];
-	state->status = le32_to_cpu(READ_ONCE(slot->device_status));
-	state->generation = le32_to_cpu(READ_ONCE(slot->generation));
-	state->config_cacheable =
-		mmio->features & VIRTIO_MSG_MMIO_F_CONFIG_CACHE;
-	return true;
+	scoped_guard(spinlock_irqsave, &mmio->lock) {
+		if (!mmio->page)
+			break;
+		slot = &mmio->page->slot[vmdev->dev_num];
+		state->status = le32_to_cpu(READ_ONCE(slot->device_status));
+		state->generation = le32_to_cpu(READ_ONCE(slot->generation));
+		state->config_cacheable =
+			mmio->features & VIRTIO_MSG_MMIO_F_CONFIG_CACHE;
+		there = true;
+	}
+	return there;
 }
 
 /* What changed in the status block since the last time, as bits of Event */
