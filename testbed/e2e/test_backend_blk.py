@@ -10,7 +10,8 @@ from scripts import debian
 from testbed import backends
 from testbed.e2e.backend_case import READ_RNG, BackendTest
 
-FILE_SYSTEM = "mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /mnt"
+# With all its inodes: otherwise the kernel writes them later, whenever it likes
+FILE_SYSTEM = "mkfs.ext4 -q -E lazy_itable_init=0 /dev/vda && mount -t ext4 /dev/vda /mnt"
 VERIFIED = ("fio --name=verify --size=24M --bs=4k --rw=randwrite --ioengine=libaio --iodepth=32 "
             "--direct=1 --verify=crc32c --verify_fatal=1 --randseed=1 --end_fsync=1")
 FIO = f"{VERIFIED} --filename=/mnt/file"
