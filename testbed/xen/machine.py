@@ -93,7 +93,11 @@ class Machine:
         its exit status)."""
         self.number += 1
         mark = f"--{self.number}--"
-        self.shell.sendall(f"{{ {command}\n}} 2>&1 </dev/null; echo {mark}$?{mark}\n".encode())
+        line = f"{{ {command}\n}} 2>&1 </dev/null; echo {mark}$?{mark}\n"
+        try:
+            self.shell.sendall(line.encode())
+        except OSError as problem:
+            raise Failed(f"the machine has ended before `{command}`: {problem}") from problem
         text = self.receive(mark, seconds, command)
         output, status = text.split(mark)[:2]
         if not check:
