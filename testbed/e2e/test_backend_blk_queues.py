@@ -17,6 +17,17 @@ def raw(cpu):
     return f"taskset {1 << cpu} {VERIFIED} --filename=/dev/vda --offset={cpu * PART}"
 
 
+def file(cpu):
+    """fio on a file of a CPU's own, there only."""
+    return f"taskset {1 << cpu} {VERIFIED} --filename=/mnt/{cpu}"
+
+
+def together(commands):
+    """A script that runs two commands at the same time and fails if one does."""
+    first, second = commands
+    return f"{first} & {second} && wait $!"
+
+
 class Queues(DiskTest):
     queues = len(CPUS)
 
@@ -42,17 +53,14 @@ class Queues(DiskTest):
         self.assertEqual(set(queues.values()), set(range(self.queues)))
         for cpu in CPUS:
             self.assertEqual(self.kicked(raw(cpu)), {(cpu, queues[cpu])})
-        both = " & ".join(raw(cpu) for cpu in CPUS)
-        self.assertEqual(self.kicked(f"{both} && wait $!"), set(queues.items()))
+        self.assertEqual(self.kicked(together(map(raw, CPUS))), set(queues.items()))
 
     def test_file_system(self):
-        split = (f"{VERIFIED} --filename_format=/mnt/file.$jobnum --numjobs={len(CPUS)} "
-                 f"--cpus_allowed={CPUS[0]}-{CPUS[-1]} --cpus_allowed_policy=split")
         self.guest.check(FILE_SYSTEM, 60)
-        used = {queue for _, queue in kicks.traced(self.guest, split)}
+        used = {queue for _, queue in self.kicked(together(map(file, CPUS)))}
         self.assertEqual(used, set(range(self.queues)))
         # Again from the disk: nothing is in the page cache after a mount
         self.guest.check("umount /mnt && mount -t ext4 /dev/vda /mnt")
-        self.guest.check(f"{split} --verify_only", 120)
+        self.guest.check(together(f"{file(cpu)} --verify_only" for cpu in CPUS), 120)
         self.guest.check("umount /mnt")
         self.assert_clean()
