@@ -256,6 +256,8 @@ static int prepare_resume(struct vhost_user *vu)
 	if (!ret)
 		ret = set_status(vu, STATUS_FEATURES);
 	if (!ret)
+		ret = vu_config_rewrite(vu);
+	if (!ret)
 		ret = vu_memory_share(vu);
 	return ret ? ret : vu_inflight_share(vu);
 }
@@ -476,6 +478,7 @@ static int reset(struct device *dev)
 
 	stop_waiting(vu);
 	vu_inflight_drop(vu);
+	vu_config_forget(vu);
 	tidy_later(vu);
 	vu_begin(vu);
 	if (vu->state == VU_READY && vu->touched)

@@ -74,6 +74,16 @@ struct vu_offer {
 };
 
 /**
+ * struct vu_config_writes - what the driver wrote to config space
+ * @data: the bytes
+ * @len: of the latest write that began at that offset, 0: none did
+ */
+struct vu_config_writes {
+	uint8_t data[VU_MAX_CONFIG];
+	uint16_t len[VU_MAX_CONFIG];
+};
+
+/**
  * struct vhost_user - the device
  * @dev: first
  * @options: what the user chose
@@ -106,6 +116,7 @@ struct vu_offer {
  * @unsynced: something was sent that it may not have processed
  * @touched: it knows of a driver: has to be reset for the next
  * @to_start: queues to come until the device is started
+ * @written: to its config space since the driver reset the device
  * @regions: memory it has
  * @num_regions: how many
  * @shared: memory.generation of that, valid while num_regions
@@ -151,6 +162,7 @@ struct vhost_user {
 	bool unsynced;
 	bool touched;
 	unsigned int to_start;
+	struct vu_config_writes written;
 	struct vu_region regions[VU_MAX_REGIONS];
 	unsigned int num_regions;
 	uint64_t shared;
@@ -249,6 +261,10 @@ void vu_config_changed(struct vhost_user *vu);
 void vu_config_arrived(struct vhost_user *vu);
 int vu_config_read(struct device *dev, uint32_t offset, void *buf, uint32_t len);
 int vu_config_write(struct device *dev, uint32_t offset, const void *buf, uint32_t len);
+/* Write to a backend that came back what the driver wrote to the last one. */
+int vu_config_rewrite(struct vhost_user *vu);
+/* The device is reset: what was written counts no more. */
+void vu_config_forget(struct vhost_user *vu);
 
 /*
  * vhost_user_queue.c

@@ -133,17 +133,11 @@ int vu_config_read(struct device *dev, uint32_t offset, void *buf, uint32_t len)
 	return 0;
 }
 
-int vu_config_write(struct device *dev, uint32_t offset, const void *buf, uint32_t len)
+static int write_config(struct vhost_user *vu, uint32_t offset, const void *buf, uint32_t len)
 {
-	struct vhost_user *vu = to_vhost_user(dev);
 	struct vu_msg msg;
 	int ret;
 
-	if (vu->options.kind->keeps_config)
-		return memcmp(vu->config + offset, buf, len) ? -EPERM : 0;
-	if (!has_config(vu))
-		return -EPERM;
-	vu_begin(vu);
 	msg.config.offset = offset;
 	msg.config.size = len;
 	msg.config.flags = 0;
@@ -155,4 +149,41 @@ int vu_config_write(struct device *dev, uint32_t offset, const void *buf, uint32
 	/* Other fields may follow from the one that was written */
 	ret = renew(vu, true);
 	return ret == -EREMOTEIO ? 0 : ret;
+}
+
+int vu_config_write(struct device *dev, uint32_t offset, const void *buf, uint32_t len)
+{
+	struct vhost_user *vu = to_vhost_user(dev);
+	int ret;
+
+	if (vu->options.kind->keeps_config)
+		return memcmp(vu->config + offset, buf, len) ? -EPERM : 0;
+	if (!has_config(vu))
+		return -EPERM;
+	vu_begin(vu);
+	ret = write_config(vu, offset, buf, len);
+	if (ret)
+		return ret;
+	memcpy(vu->written.data + offset, buf, len);
+	vu->written.len[offset] = len;
+	return 0;
+}
+
+int vu_config_rewrite(struct vhost_user *vu)
+{
+	const struct vu_config_writes *written = &vu->written;
+	uint32_t offset;
+	int ret = 0;
+
+	for (offset = 0; offset < vu->config_size && !ret; offset++) {
+		if (written->len[offset])
+			ret = write_config(vu, offset, written->data + offset,
+					   written->len[offset]);
+	}
+	return ret;
+}
+
+void vu_config_forget(struct vhost_user *vu)
+{
+	memset(&vu->written, 0, sizeof(vu->written));
 }

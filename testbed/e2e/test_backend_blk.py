@@ -14,6 +14,7 @@ from testbed.e2e.backend_case import READ_RNG, BackendTest
 FILE_SYSTEM = "mkfs.ext4 -q -E lazy_itable_init=0 /dev/vda && mount -t ext4 /dev/vda /mnt"
 VERIFIED = ("fio --name=verify --size=24M --bs=4k --rw=randwrite --ioengine=libaio --iodepth=32 "
             "--direct=1 --verify=crc32c --verify_fatal=1 --randseed=1 --end_fsync=1")
+CACHE = "/sys/block/vda/cache_type"
 FIO = f"{VERIFIED} --filename=/mnt/file"
 
 
@@ -91,6 +92,19 @@ class Disk(DiskTest):
                                      "umount /mnt"), "before\nafter\nafter\nafter\n")
         self.assertEqual(self.device_status(guest), 0xf)
         self.assert_clean()
+
+    def test_cache_mode_outlives_the_backend(self):
+        bed = self.boot_backends(self.disk)
+        guest = bed.guest
+        modes = ["write back", "write through"]
+        modes.remove(guest.check(f"cat {CACHE}").strip())
+        guest.check(f"echo {modes[0]} > {CACHE}")
+        for _ in range(2):
+            self.disk.kill()
+            self.disk.start()
+            guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct")
+            self.assertEqual(guest.check(f"cat {CACHE}").strip(), modes[0])
+        self.assertEqual(bed.msgd.log().count("goes on where it was"), 2)
 
     def test_killed_during_io(self):
         """Without a record of what was in flight the guest is told, and new requests fail."""

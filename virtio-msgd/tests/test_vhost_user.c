@@ -540,6 +540,49 @@ static void backend_comes_back_to_its_requests(void **state)
 	queue_works(0);
 }
 
+static void restart(uint8_t config20)
+{
+	backend_stop(&b);
+	backend_forget(&b);
+	b.config[20] = config20;
+	backend_start(&b);
+}
+
+/* What the driver chose, a cache without write-back say, holds for each backend */
+static void backend_comes_back_to_config_as_written(void **state)
+{
+	(void)state;
+	plug_disk("device=blk");
+	drive(0, 1);
+	guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 1);
+	restart(5);
+	assert_true(comes(resumed, MAX_SECONDS * SECOND));
+	assert_int_equal(backend_count(&b, VU_SET_CONFIG), 1);
+	assert_int_equal(b.config[20], 1);
+	assert_int_equal(config_byte(20), 1);
+	assert_int_equal(guest_status(g), STATUS_OK);
+
+	/* Not across a reset */
+	assert_int_equal(guest_set_status(g, 0), 0);
+	drive(0, 1);
+	restart(5);
+	assert_true(comes(resumed, MAX_SECONDS * SECOND));
+	assert_int_equal(backend_count(&b, VU_SET_CONFIG), 0);
+	assert_int_equal(config_byte(20), 5);
+}
+
+static void backend_comes_back_and_refuses_config(void **state)
+{
+	(void)state;
+	plug_disk("device=blk");
+	drive(0, 1);
+	guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 1);
+	b.how = REFUSE;
+	b.when = VU_SET_CONFIG;
+	restart(5);
+	assert_true(comes(needs_reset, MAX_SECONDS * SECOND));
+}
+
 /* Of queue 0's ring: what the driver made available, what the backend has used */
 static void set_indices(uint16_t avail, uint16_t used)
 {
@@ -1249,6 +1292,8 @@ int main(void)
 		vu_test(backend_dies_at_work),
 		vu_test(reset_without_backend),
 		vu_test(backend_comes_back_to_its_requests),
+		vu_test(backend_comes_back_to_config_as_written),
+		vu_test(backend_comes_back_and_refuses_config),
 		vu_test(backend_dies_again_when_it_comes_back),
 		vu_test(backend_never_stays),
 		vu_test(backend_comes_back_without_record),
