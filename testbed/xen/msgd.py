@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """virtio-msgd for Dom0: compiled here for arm64, against Debian's arm64 libraries."""
 
-from scripts import cache, debian, say
+from scripts import cache, say
 from testbed.xen import packages
 
 SOURCE = say.REPO / "virtio-msgd"
@@ -29,8 +29,7 @@ endian = 'little'
 
 
 def build():
-    """Build it, or what of it has changed; returns the program's path."""
-    debian.install(["meson", "ninja-build", "pkg-config", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"])
+    """Build it, or what of it has changed; returns the program's path. packages.HOST is there."""
     root = packages.unpacked("sysroot", packages.SYSROOT)
     directory = cache.directory("xen") / cache.of_checkout(f"msgd-{root.name}")
     with cache.lock("xen-msgd"):

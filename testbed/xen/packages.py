@@ -11,9 +11,9 @@ ARCH = "arm64"
 XEN = "4.20"
 
 # What this machine needs to build and run the rest
-HOST = ("qemu-system-arm", "gcc-aarch64-linux-gnu", "meson", "ninja-build", "pkg-config",
-        "device-tree-compiler", "python3", "flex", "bison", "make", "gcc", "libc6-dev", "bc",
-        "ccache", "xz-utils")
+HOST = ("qemu-system-arm", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "meson",
+        "ninja-build", "pkg-config", "device-tree-compiler", "python3", "flex", "bison", "make",
+        "gcc", "libc6-dev", "bc", "ccache", "xz-utils")
 
 LIBRARIES = (
     "libc6", "libgcc-s1",
