@@ -113,9 +113,8 @@ def run(command, log, what=None, on_line=None, what_to_do="", check=True, **pope
                 if on_line:
                     on_line(line.rstrip("\n"))
     if process.returncode and check:
-        print(last_lines(path), file=sys.stderr)
         raise Error(f"{what or command[0]} failed (exit status {process.returncode}), "
-                    f"log: {path}", what_to_do)
+                    f"log: {path}\n{last_lines(path)}", what_to_do)
     return process.returncode
 
 

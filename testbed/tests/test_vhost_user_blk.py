@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What of a source package is unpacked and compiled."""
 
-import contextlib
 import io
 import subprocess
 import tarfile
@@ -69,7 +68,6 @@ class Build(unittest.TestCase):
     def test_one_that_does_not_compile_is_not_kept(self):
         self.pack(**{"include/own.h": "#error not today\n"})
         for _ in range(2):
-            with contextlib.redirect_stderr(io.StringIO()) as shown, \
-                    self.assertRaisesRegex(say.Error, "building vhost-user-blk failed"):
+            with self.assertRaisesRegex(say.Error,
+                                        "(?s)building vhost-user-blk failed.*not today"):
                 vhost_user_blk.build()
-            self.assertIn("not today", shown.getvalue())

@@ -36,7 +36,7 @@ def fetch():
         try:
             return debian.fetch_tar("xen", suite)
         except say.Error as problem:
-            say.note(f"{problem}\n  trying the older source of {SUITES[-1]}")
+            say.note(f"{str(problem).splitlines()[0]}: taking {SUITES[-1]}'s")
     return debian.fetch_tar("xen", SUITES[-1])
 
 
