@@ -4,18 +4,33 @@
 import json
 import os
 import re
+from typing import NamedTuple
 
 from scripts import cache, kernel, say, tree
 from scripts.results import Results
 
 KUNIT = "tools/testing/kunit/kunit.py"
 TESTS = "drivers/virtio"
-DEBUG = "tools/testing/kunit/configs/virtio_msg.config"
-# (title, base, further configurations): what `make test` runs
+DEBUG = "--kunitconfig=tools/testing/kunit/configs/virtio_msg.config"
+# User Mode Linux has suspend with one CPU only.
+TWO_CPUS = ("--kconfig_add=CONFIG_SMP=y", "--kconfig_add=CONFIG_SUSPEND=n")
+
+
+class Run(NamedTuple):
+    """One of the runs that `make test` makes."""
+    title: str
+    base: str
+    build: str  # name of the build directory
+    options: tuple = ()  # of kunit.py, all its commands
+    kernel_args: tuple = ()
+    says: str = ""  # what the kernel's log has to contain
+
+
 RUNS = (
-    ("KUnit, mainline", "mainline", ()),
-    ("KUnit, lts", "lts", ()),
-    ("KUnit, mainline with KASAN, lockdep and DEBUG_ATOMIC_SLEEP", "mainline", (DEBUG,)),
+    Run("KUnit, mainline", "mainline", "kunit"),
+    Run("KUnit, lts with KASAN, lockdep and DEBUG_ATOMIC_SLEEP", "lts", "kunit-debug", (DEBUG,)),
+    Run("KUnit, mainline with the same on two CPUs", "mainline", "kunit-smp", (DEBUG, *TWO_CPUS),
+        ("ncpus=2", "seccomp=on"), "smp: Brought up 1 node, 2 CPUs"),
 )
 # 6.12's runner turns on PCI over virtio, which warns unless it is told a device ID.
 OPTIONS = {"lts": ("--kconfig_add=CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234",)}
@@ -38,37 +53,50 @@ def cases(group, path=""):
         yield from cases(inner, "" if name == "KUnit Test Group" else f"{name}.")
 
 
-def run(results, base, configs=()):
-    """Run the tests on BASE with CONFIGS on top of their own configuration."""
-    kernel.install_tools("um")
-    source = tree.lay(base)
-    name = "kunit-debug" if configs else "kunit"
+def options(what, build):
+    """What all commands of kunit.py are told for a Run."""
+    return [f"--build_dir={build}", "--make_options=CC=ccache gcc",
+            "--make_options=HOSTCC=ccache gcc", f"--kunitconfig={TESTS}", *what.options,
+            *OPTIONS.get(what.base, ())]
+
+
+def run_tests(what):
+    """Build and run; returns kunit.py's exit status, its report (or None), the kernel's log
+    and kunit.py's own."""
+    source, name = tree.lay(what.base), what.build
     build = cache.directory("build", source.name, name)
-    log, report, console = f"{name}-{source.name}", build / "report.json", build / "test.log"
-    options = [f"--build_dir={build}", "--make_options=CC=ccache gcc",
-               "--make_options=HOSTCC=ccache gcc",
-               *(f"--kunitconfig={config}" for config in (TESTS, *configs)),
-               *OPTIONS.get(base, ())]
+    report, console, log = build / "report.json", build / "test.log", f"{name}-{source.name}"
     with cache.lock(f"build-{source.name}-{name}"), tree.reading(source):
-        say.run([KUNIT, "config", *options], f"{log}-config", "kunit.py config", cwd=source,
-                env=kernel.environment())
+        say.run([KUNIT, "config", *options(what, build)], f"{log}-config", "kunit.py config",
+                cwd=source, env=kernel.environment())
         # kunit.py would build it too, but without saying how far it is.
         kernel.compile_kernel(source, build, "um", ["all"], log=f"{log}-build",
                               what="building the tests")
         for old in (report, console):
             old.unlink(missing_ok=True)
         status = say.run([KUNIT, "run", f"--jobs={os.cpu_count()}", "--timeout=600",
-                          f"--json={report}", *options], log, check=False, cwd=source,
-                         env=kernel.environment())
-        found = list(cases(json.loads(report.read_text()))) if report.exists() else []
-        text = console.read_text(errors="replace") if console.exists() else ""
+                          f"--json={report}", *options(what, build),
+                          *(f"--kernel_args={each}" for each in what.kernel_args)],
+                         log, check=False, cwd=source, env=kernel.environment())
+        return (status, json.loads(report.read_text()) if report.exists() else None,
+                console.read_text(errors="replace") if console.exists() else "",
+                say.log_file(log))
+
+
+def run(results, what):
+    """Make a Run."""
+    kernel.install_tools("um")
+    status, report, console, log = run_tests(what)
+    found = list(cases(report)) if report else []
     if not found:
-        raise say.Error(f"kunit.py ran no test (exit status {status}), log: "
-                        f"{say.log_file(log)}\n{say.last_lines(say.log_file(log))}")
+        raise say.Error(f"kunit.py ran no test (exit status {status}), log: {log}\n"
+                        f"{say.last_lines(log)}")
     count(results, found)
-    results.check("the kernel's log has no complaint", splats(text))
+    results.check("the kernel's log has no complaint", splats(console))
+    if what.says not in console:
+        results.fail("the kernel's log", f"lacks: {what.says}")
     if status and not any(each not in ("PASS", "SKIP") for _, each in found):
-        results.fail("kunit.py", f"exit status {status}, log: {say.log_file(log)}")
+        results.fail("kunit.py", f"exit status {status}, log: {log}")
 
 
 def count(results, found):
@@ -89,7 +117,7 @@ def count(results, found):
 def main(args):
     """The command: all runs, or those on the bases named."""
     results = Results()
-    for title, base, configs in RUNS:
-        if not args or base in args:
-            results.stage(title, run, base, configs)
+    for each in RUNS:
+        if not args or each.base in args:
+            results.stage(each.title, run, each)
     return results.finish()

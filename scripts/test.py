@@ -106,7 +106,7 @@ STAGES = (
     ("unit tests of testbed/xen/", python_tests, "testbed/xen/tests"),
     ("unit tests of bench/", python_tests, "bench/tests"),
     ("unit tests of virtio-msgd", msgd_tests),
-    *((title, kunit.run, base, configs) for title, base, configs in kunit.RUNS),
+    *((each.title, kunit.run, each) for each in kunit.RUNS),
     ("end-to-end tests in a UML guest", python_tests, "testbed/e2e"),
     ("tests on a machine with Xen", xen_tests),
     ("make check", check.run),
