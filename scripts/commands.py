@@ -50,8 +50,8 @@ def write_patches(name):
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     who = identity()
-    base.git.run("-c", f"user.name={who[0]}", "-c", f"user.email={who[1]}", "format-patch", "--quiet",
-            "--cover-letter", "-o", out, "-M", f"{base.commit}..{top}")
+    base.git.run("-c", f"user.name={who[0]}", "-c", f"user.email={who[1]}", "format-patch",
+                 "--quiet", "--cover-letter", "-o", out, "-M", f"{base.commit}..{top}")
     subject, _, body = (series.SERIES / "cover").read_text().partition("\n\n")
     [cover] = out.glob("0000-*")
     letter = cover.read_text()

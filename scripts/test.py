@@ -5,8 +5,11 @@ STAGES is the one list of them. Each stage runs whatever came of those before it
 that cannot run is a failure.
 """
 
+import contextlib
 import json
 import shutil
+import subprocess
+import sys
 import unittest
 
 from scripts import cache, check, debian, kunit, say
@@ -100,6 +103,29 @@ def count_meson(results, found):
                          + each.get("stderr", "")[-3000:])
 
 
+BUILD_XEN = [sys.executable, "-m", "scripts", "test-xen", "--build"]
+
+
+@contextlib.contextmanager
+def built_meanwhile():
+    """The machine with Xen is built with what the tests in here leave of the CPUs: they wait
+    much of the time. What goes wrong with that is seen in the stage that needs it."""
+    log = say.log_file("test-xen-build")
+    say.note(f"meanwhile the machine with Xen is built, log: {log}")
+    with open(log, "w", encoding="utf-8") as file, \
+            subprocess.Popen(["nice", "-n19", *BUILD_XEN], cwd=say.REPO, stdin=subprocess.DEVNULL,
+                             stdout=file, stderr=subprocess.STDOUT) as process:
+        try:
+            yield
+        except BaseException:
+            process.terminate()
+            raise
+        if process.poll() is None:
+            say.note("waiting until the machine with Xen is built")
+
+
+UML = "end-to-end tests in a UML guest"
+XEN = "tests on a machine with Xen"
 STAGES = (
     ("unit tests of scripts/", python_tests, "scripts/tests"),
     ("unit tests of testbed/", python_tests, "testbed/tests"),
@@ -107,8 +133,8 @@ STAGES = (
     ("unit tests of bench/", python_tests, "bench/tests"),
     ("unit tests of virtio-msgd", msgd_tests),
     *((each.title, kunit.run, each) for each in kunit.RUNS),
-    ("end-to-end tests in a UML guest", python_tests, "testbed/e2e"),
-    ("tests on a machine with Xen", xen_tests),
+    (UML, python_tests, "testbed/e2e"),
+    (XEN, xen_tests),
     ("make check", check.run),
 )
 
@@ -116,7 +142,9 @@ STAGES = (
 def main(args):
     """The command: all stages, or those whose title contains an argument."""
     results = Results()
-    for title, function, *rest in STAGES:
-        if not args or any(word in title for word in args):
-            results.stage(title, function, *rest)
+    chosen = [stage for stage in STAGES if not args or any(word in stage[0] for word in args)]
+    xen = any(title == XEN for title, *_ in chosen)
+    for title, *stage in chosen:
+        with built_meanwhile() if xen and title == UML else contextlib.nullcontext():
+            results.stage(title, *stage)
     return results.finish()

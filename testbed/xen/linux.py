@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts import kernel
 
 CONFIG = Path(__file__).resolve().parent / "kernel.config"
-OBJECTS = 760
+OBJECTS = 1400
 
 
 def build(base="mainline"):

@@ -24,8 +24,12 @@ def main(args):
     """The command; ARGS: names of tests, without `testbed.xen.e2e.`."""
     parser = argparse.ArgumentParser(prog="make test-xen", description=__doc__)
     parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
+    parser.add_argument("--build", action="store_true", help="build the machine, test nothing")
     parser.add_argument("names", nargs="*", help="only these, e.g. test_chain.Devices.test_clock")
     options = parser.parse_args(args)
+    if options.build:
+        Chain(options.base)
+        return 0
     results = Results()
     results.stage("tests on a machine with Xen", run, options.base, options.names)
     return results.finish()
