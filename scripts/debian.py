@@ -263,7 +263,7 @@ def unpack_tar(tar, directory, *parts):
     directory.mkdir(parents=True)
     say.run(["tar", "-xf", tar, "-C", directory, "--strip-components=1", "--wildcards",
              *(f"*/{part}" if part else "*" for part in parts or ("",))],
-            "unpack-tar", f"unpacking {tar.name}")
+            f"unpack-{tar.name}", f"unpacking {tar.name}")
 
 
 def fetch_source(package, suite):

@@ -14,6 +14,8 @@ TESTS = "drivers/virtio"
 DEBUG = "--kunitconfig=tools/testing/kunit/configs/virtio_msg.config"
 # User Mode Linux has suspend with one CPU only.
 TWO_CPUS = ("--kconfig_add=CONFIG_SMP=y", "--kconfig_add=CONFIG_SUSPEND=n")
+# 6.12's runner turns on PCI over virtio, which warns unless it is told a device ID.
+DEVICE_ID = "--kconfig_add=CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234"
 
 
 class Run(NamedTuple):
@@ -28,12 +30,11 @@ class Run(NamedTuple):
 
 RUNS = (
     Run("KUnit, mainline", "mainline", "kunit"),
-    Run("KUnit, lts with KASAN, lockdep and DEBUG_ATOMIC_SLEEP", "lts", "kunit-debug", (DEBUG,)),
+    Run("KUnit, lts with KASAN, lockdep and DEBUG_ATOMIC_SLEEP", "lts", "kunit-debug",
+        (DEBUG, DEVICE_ID)),
     Run("KUnit, mainline with the same on two CPUs", "mainline", "kunit-smp", (DEBUG, *TWO_CPUS),
         ("ncpus=2", "seccomp=on"), "smp: Brought up 1 node, 2 CPUs"),
 )
-# 6.12's runner turns on PCI over virtio, which warns unless it is told a device ID.
-OPTIONS = {"lts": ("--kconfig_add=CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234",)}
 # What a kernel prints when it finds itself in error
 SPLAT = re.compile(r"BUG: |WARNING: |INFO: .*(lock|hung|sleep)|KASAN: |UBSAN: |Oops|"
                    r"Kernel panic|possible recursive|circular locking|Call Trace:")
@@ -56,8 +57,7 @@ def cases(group, path=""):
 def options(what, build):
     """What all commands of kunit.py are told for a Run."""
     return [f"--build_dir={build}", "--make_options=CC=ccache gcc",
-            "--make_options=HOSTCC=ccache gcc", f"--kunitconfig={TESTS}", *what.options,
-            *OPTIONS.get(what.base, ())]
+            "--make_options=HOSTCC=ccache gcc", f"--kunitconfig={TESTS}", *what.options]
 
 
 def run_tests(what):

@@ -7,6 +7,11 @@ from testbed import bed, image, mmio_sock
 from testbed.guest import Guest
 
 
+def on_two_cpus(first, second):
+    """A script that runs a command on each of two CPUs, at once, and fails if one does."""
+    return f"taskset 1 {first} & taskset 2 {second} && wait $!"
+
+
 class GuestTest(unittest.TestCase):
     """Boots guests that are ended, and whose consoles are checked, after the test."""
 

@@ -5,6 +5,7 @@ Linux 6.12 has one CPU in User Mode Linux.
 """
 
 from testbed import kicks
+from testbed.e2e.case import on_two_cpus
 from testbed.e2e.test_backend_blk import FILE_SYSTEM, VERIFIED, DiskTest
 
 CPUS = (0, 1)
@@ -13,19 +14,13 @@ PART = 24 << 20
 
 
 def raw(cpu):
-    """fio on a CPU's part of the disk, there only."""
-    return f"taskset {1 << cpu} {VERIFIED} --filename=/dev/vda --offset={cpu * PART}"
+    """fio on a CPU's part of the disk."""
+    return f"{VERIFIED} --filename=/dev/vda --offset={cpu * PART}"
 
 
 def file(cpu):
-    """fio on a file of a CPU's own, there only."""
-    return f"taskset {1 << cpu} {VERIFIED} --filename=/mnt/{cpu}"
-
-
-def together(commands):
-    """A script that runs two commands at the same time and fails if one does."""
-    first, second = commands
-    return f"{first} & {second} && wait $!"
+    """fio on a file of a CPU's own."""
+    return f"{VERIFIED} --filename=/mnt/{cpu}"
 
 
 class Queues(DiskTest):
@@ -52,15 +47,15 @@ class Queues(DiskTest):
         queues = {cpu: self.queue_of(cpu) for cpu in CPUS}
         self.assertEqual(set(queues.values()), set(range(self.queues)))
         for cpu in CPUS:
-            self.assertEqual(self.kicked(raw(cpu)), {(cpu, queues[cpu])})
-        self.assertEqual(self.kicked(together(map(raw, CPUS))), set(queues.items()))
+            self.assertEqual(self.kicked(f"taskset {1 << cpu} {raw(cpu)}"), {(cpu, queues[cpu])})
+        self.assertEqual(self.kicked(on_two_cpus(*map(raw, CPUS))), set(queues.items()))
 
     def test_file_system(self):
         self.guest.check(FILE_SYSTEM, 60)
-        used = {queue for _, queue in self.kicked(together(map(file, CPUS)))}
+        used = {queue for _, queue in self.kicked(on_two_cpus(*map(file, CPUS)))}
         self.assertEqual(used, set(range(self.queues)))
         # Again from the disk: nothing is in the page cache after a mount
         self.guest.check("umount /mnt && mount -t ext4 /dev/vda /mnt")
-        self.guest.check(together(f"{file(cpu)} --verify_only" for cpu in CPUS), 120)
+        self.guest.check(on_two_cpus(*(f"{file(cpu)} --verify_only" for cpu in CPUS)), 120)
         self.guest.check("umount /mnt")
         self.assert_clean()

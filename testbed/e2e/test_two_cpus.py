@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from bench.machine import I2C_ADDRESS, build_load
 from testbed import kicks
-from testbed.e2e.case import GuestTest
+from testbed.e2e.case import GuestTest, on_two_cpus
 
 MODES = ("page=on", "page=off")
 NUMBER = 500
@@ -31,8 +31,7 @@ class TwoCpus(GuestTest):
     def at_once(self, bed, window, first, second):
         """One command on each CPU; returns the window's counters and the kicks' CPUs."""
         bed.msgd.control("counters-reset")
-        found = kicks.traced(bed.guest, f"taskset 1 {first} & other=$!; "
-                                        f"taskset 2 {second} && wait $other")
+        found = kicks.traced(bed.guest, on_two_cpus(first, second))
         counters = bed.msgd.counters(window)
         self.assertEqual(counters["kicks"], len(found))
         self.assertEqual(counters["responses"], counters["requests"])

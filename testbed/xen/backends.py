@@ -100,6 +100,6 @@ def compile_crate(crate, root, result):
 
     say.run(cargo_command("install", "-j2", "--locked", "--features", "xen", "--target", TARGET,
                   "--root", work, "--force", "--path", source(crate, work)),
-            f"cargo-{crate}", f"building {crate}", on_line=count, env=environment,
+            f"xen-cargo-{crate}", f"building {crate}", on_line=count, env=environment,
             what_to_do="check that cargo reaches crates.io")
     shutil.copy(work / "bin" / crate, result)

@@ -5,7 +5,7 @@ import argparse
 
 from scripts import say
 from scripts.results import Results
-from scripts.test import python_tests
+from scripts.test import XEN, python_tests
 from testbed.xen import e2e
 from testbed.xen.chain import Chain
 
@@ -31,5 +31,5 @@ def main(args):
         Chain(options.base)
         return 0
     results = Results()
-    results.stage("tests on a machine with Xen", run, options.base, options.names)
+    results.stage(XEN, run, options.base, options.names)
     return results.finish()

@@ -540,7 +540,8 @@ static void backend_comes_back_to_its_requests(void **state)
 	queue_works(0);
 }
 
-static void restart(uint8_t config20)
+/* Another process of the backend, whose config space begins with this at 20 */
+static void backend_is_replaced(uint8_t config20)
 {
 	backend_stop(&b);
 	backend_forget(&b);
@@ -555,7 +556,7 @@ static void backend_comes_back_to_config_as_written(void **state)
 	plug_disk("device=blk");
 	drive(0, 1);
 	guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 1);
-	restart(5);
+	backend_is_replaced(5);
 	assert_true(comes(resumed, MAX_SECONDS * SECOND));
 	assert_int_equal(backend_count(&b, VU_SET_CONFIG), 1);
 	assert_int_equal(b.config[20], 1);
@@ -565,7 +566,7 @@ static void backend_comes_back_to_config_as_written(void **state)
 	/* Not across a reset */
 	assert_int_equal(guest_set_status(g, 0), 0);
 	drive(0, 1);
-	restart(5);
+	backend_is_replaced(5);
 	assert_true(comes(resumed, MAX_SECONDS * SECOND));
 	assert_int_equal(backend_count(&b, VU_SET_CONFIG), 0);
 	assert_int_equal(config_byte(20), 5);
@@ -579,7 +580,7 @@ static void backend_comes_back_and_refuses_config(void **state)
 	guest_call(g, VIRTIO_MSG_SET_CONFIG, 0, 20, 4, 1);
 	b.how = REFUSE;
 	b.when = VU_SET_CONFIG;
-	restart(5);
+	backend_is_replaced(5);
 	assert_true(comes(needs_reset, MAX_SECONDS * SECOND));
 }
 
