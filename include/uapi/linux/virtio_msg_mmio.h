@@ -31,6 +31,7 @@
 #define VIRTIO_MSG_MMIO_F_PAGE_DMA	0x0002	/* its address is a DMA address */
 #define VIRTIO_MSG_MMIO_F_TRANSPORT	0x0004	/* TransportFeatures is not 0 */
 #define VIRTIO_MSG_MMIO_F_CONFIG_CACHE	0x0008	/* config may be cached */
+#define VIRTIO_MSG_MMIO_F_LATE		0x0010	/* responses may be late */
 
 /* Transport feature bits (VIRTIO_MSG_F_*) - read only, 32 bits */
 #define VIRTIO_MSG_MMIO_TRANSPORT_FEATURES	0x010
@@ -47,8 +48,17 @@
  */
 #define VIRTIO_MSG_MMIO_PAGE		0x020
 #define VIRTIO_MSG_MMIO_PAGE_ON		0x1
+#define VIRTIO_MSG_MMIO_PAGE_LATE	0x2	/* late responses are waited for */
 
-/* Process the request in the message page - write only, 32 bits */
+/*
+ * Process the request in the message page - write only, 32 bits. When the
+ * store completes, the response is in the page, with one exception: with F_LATE
+ * offered and PAGE_LATE set, the response's token may not be the request's yet.
+ * The device side then writes the response when it has it, last its token, with
+ * release semantics, and raises the interrupt. A request that is sent before
+ * that takes the place of the one under way: the device side finishes what it
+ * does, does not respond to it any more, and then looks at the new one.
+ */
 #define VIRTIO_MSG_MMIO_DOORBELL	0x040
 
 /*
@@ -87,7 +97,8 @@ struct virtio_msg_mmio_slot {
 /**
  * struct virtio_msg_mmio_page - the message page
  * @request: written by the driver side before it rings the doorbell
- * @response: written by the device side before the doorbell's store completes
+ * @response: written by the device side before the doorbell's store completes,
+ *	or later, see VIRTIO_MSG_MMIO_DOORBELL
  * @sequence: raised by the device side, with release semantics, after it
  *	changed @slot and before it raises the interrupt
  * @reserved: 0
