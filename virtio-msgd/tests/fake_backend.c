@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "vhost_user_conn.h"
+#include "vhost_user/conn.h"
 
 #define WAIT_MS	5000
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vhost_user_msg.h"
+#include "vhost_user/msg.h"
 
 #define BACKEND_QUEUES	4
 #define BACKEND_LOG	128

@@ -5,8 +5,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct event_base *loop;
-
 static void guest_interrupt(struct carrier *carrier, unsigned int w)
 {
 	(void)w;
@@ -268,7 +266,7 @@ static void fake_unplugged(struct device *dev)
 static void fake_destroy(struct device *dev)
 {
 	assert_null(dev->slot);
-	assert_null(dev->win);
+	assert_null(dev->home);
 	device_release(dev);
 	free(dev);
 }
@@ -441,23 +439,4 @@ bool ring_get(struct ring *ring, unsigned int slots, uint32_t *id, uint32_t *len
 	*id = le32toh(elem->id);
 	*len = le32toh(elem->len);
 	return true;
-}
-
-int loop_setup(void **state)
-{
-	(void)state;
-	loop = event_base_new();
-	return loop ? 0 : -1;
-}
-
-int loop_teardown(void **state)
-{
-	(void)state;
-	event_base_free(loop);
-	return 0;
-}
-
-void loop_run(void)
-{
-	event_base_loop(loop, EVLOOP_NONBLOCK);
 }

@@ -6,25 +6,17 @@
 #ifndef TEST_GUEST_H
 #define TEST_GUEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
 #include <endian.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_msg.h>
 #include <linux/virtio_msg_mmio.h>
 #include <linux/virtio_ring.h>
+#include <stdbool.h>
 
-#include "carrier.h"
-#include "loop.h"
-#include "vring.h"
-#include "window.h"
+#include "event_loop.h"
+#include "model/model.h"
+#include "base/base.h"
 
 #define GUEST_BASE	0x40000000ULL
 #define GUEST_SIZE	0x200000ULL
@@ -170,11 +162,5 @@ struct vring_packed_desc_event *ring_device_event(struct ring *ring);
 void ring_add(struct ring *ring, const struct buf *bufs, unsigned int num);
 /* The next used entry: false if there is none. @slots: how long its chain was */
 bool ring_get(struct ring *ring, unsigned int slots, uint32_t *id, uint32_t *len);
-
-/* cmocka's setup and teardown of an event loop */
-int loop_setup(void **state);
-int loop_teardown(void **state);
-/* Run what is due in the loop */
-void loop_run(void);
 
 #endif

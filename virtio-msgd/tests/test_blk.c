@@ -5,7 +5,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 
-#include "devices.h"
+#include "program/devices.h"
 
 #define SECTORS		64
 

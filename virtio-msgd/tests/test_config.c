@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Options, the config file, and the commands of the control socket. */
-#include "guest.h"
+#include "event_loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config.h"
-#include "control.h"
+#include "program/config.h"
+#include "program/control.h"
 
 static char dir[] = "/tmp/virtio-msgd-test-XXXXXX";
 static char path[64];
@@ -29,7 +29,9 @@ static struct errmsg err;
 
 static int setup(void **state)
 {
-	config = (struct config) { 0 };
+	config_init(&config);
+	/* As in the process of a guest: all is done here */
+	config.is_child = true;
 	return loop_setup(state);
 }
 
@@ -169,12 +171,12 @@ static void bad_file(const char *text, const char *why)
 static void bad_files(void **state)
 {
 	(void)state;
-	bad_file("[toaster]\na = b\n", "section [toaster] is not known");
-	bad_file("[umlaut]\na = b\n", "section [umlaut] is not known");
+	bad_file("[toaster]\na = b\n", "line 1: section [toaster] is not known");
+	bad_file("[umlaut]\na = b\n", "line 1: section [umlaut] is not known");
 	bad_file("[window]\ndevice = i2c\n",
 		 "window: it comes before any guest: name that first (uml)");
 	bad_file("[uml]\nnonsense\n", "line 2: \"name = value\" or \"[section]\" is expected");
-	bad_file("[listen]\npath = /x\npath = /y\n", "path is given twice");
+	bad_file("[listen]\npath = /x\npath = /y\n", "line 3: path is given twice");
 	bad_file("[listen]\npath = /x\nmode = 1\n", "listen: mode is not known here");
 	assert_int_equal(config_file(&config, "/nonexistent", &err), -1);
 	assert_string_equal(err.text, "/nonexistent: No such file or directory");
@@ -187,7 +189,7 @@ static void bad_files(void **state)
 static json_t *ask(const char *request)
 {
 	json_t *json = json_loads(request, 0, NULL);
-	json_t *reply = control_request(json);
+	json_t *reply = control_execute(json);
 
 	json_decref(json);
 	return reply;

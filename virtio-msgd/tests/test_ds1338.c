@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "ds1338.h"
+#include "devices/ds1338.h"
 
 #define SEC	1000000000LL
 

@@ -7,7 +7,7 @@
 #include "guest.h"
 
 
-#include "devices.h"
+#include "program/devices.h"
 
 #define ROUNDS	200
 #define STEPS	300

@@ -5,7 +5,7 @@
 #include <linux/virtio_i2c.h>
 #include <linux/virtio_ids.h>
 
-#include "devices.h"
+#include "program/devices.h"
 
 #define OUT	GUEST_DATA
 #define BUF	(GUEST_DATA + 0x1000)

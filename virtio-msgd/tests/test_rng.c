@@ -5,7 +5,7 @@
 #include <linux/virtio_ids.h>
 #include <unistd.h>
 
-#include "devices.h"
+#include "program/devices.h"
 
 static struct guest *g;
 static struct ring ring;

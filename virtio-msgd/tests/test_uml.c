@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "carrier_uml.h"
+#include "carriers/uml/uml.h"
 #include "mmio_sock.h"
 
 #define MEM_SIZE	0x100000
@@ -47,7 +47,7 @@ static int setup(void **state)
 
 	loop_setup(state);
 	assert_int_equal(params_add(&params, "path", path, &err), 0);
-	carrier = carrier_uml_create(&params, &err);
+	carrier = carrier_uml_create(&params, -1, &err);
 	params_free(&params);
 	assert_non_null(carrier);
 	fake = fake_new();

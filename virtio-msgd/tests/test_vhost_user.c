@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "devices.h"
+#include "program/devices.h"
 #include "fake_backend.h"
-#include "vhost_user_conn.h"
+#include "vhost_user/conn.h"
 
 #define BIT(n)		(1ULL << (n))
 #define P(name)		(1ULL << VU_PROTOCOL_F_##name)

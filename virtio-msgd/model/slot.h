@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device model: a slot, the device in it, and their state as the driver
+ * sees it - status, accepted features, queues, config generation. It keeps the
+ * order of virtio's rules, whichever way the driver's wishes came: by messages
+ * (message.c) or by virtio-mmio registers (window_mmio.c).
+ */
+#ifndef MSGD_SLOT_H
+#define MSGD_SLOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/carrier.h"
+#include "model/device.h"
+
+#define SLOT_CHANGED_CONFIG	0x1	/* config or status */
+#define SLOT_CHANGED_DEVICE	0x2	/* the device came or went */
+
+struct slot;
+
+/**
+ * struct slot_ops - what a slot tells to what shows it to the driver
+ * @used: queue @q has used buffers
+ * @changed: SLOT_CHANGED_* bits: what is new
+ */
+struct slot_ops {
+	void (*used)(struct slot *slot, unsigned int q);
+	void (*changed)(struct slot *slot, unsigned int what);
+};
+
+/**
+ * struct slot - the place for a device
+ * @ops: whom to tell
+ * @carrier: the guest
+ * @window: number of the window there
+ * @access_platform: offer VIRTIO_F_ACCESS_PLATFORM, and insist on it, as on a
+ *	carrier that translates addresses
+ * @dev: the device, NULL: empty
+ * @status: device status
+ * @generation: config generation: neither reset nor the next device sets it back
+ * @arrivals: how often a device was put in
+ * @features: what the driver accepted, as far as it has told
+ * @features_bad: it accepted something that nobody offers
+ * @strict: a SET_CONFIG with a stale generation is refused
+ * @resetting: a reset has begun and is not complete (device_ops.reset)
+ */
+struct slot {
+	const struct slot_ops *ops;
+	struct carrier *carrier;
+	unsigned int window;
+	bool access_platform;
+	struct device *dev;
+	uint8_t status;
+	uint32_t generation;
+	uint32_t arrivals;
+	uint64_t features;
+	bool features_bad;
+	bool strict;
+	bool resetting;
+};
+
+/* Put a device into an empty slot: 0 or -EBUSY. The driver is told. */
+int slot_plug(struct slot *slot, struct device *dev);
+/* Take it out (resets it first): the caller owns it now. NULL if empty. */
+struct device *slot_unplug(struct slot *slot);
+
+/* What the driver hands out are DMA addresses (VIRTIO_F_ACCESS_PLATFORM) */
+bool slot_translates(const struct slot *slot);
+/* What the device in the slot offers, with what the model adds */
+uint64_t slot_offered(const struct slot *slot);
+
+/* The driver's wishes; the slot has a device in it. */
+uint8_t slot_get_status(struct slot *slot);
+void slot_set_status(struct slot *slot, uint32_t status);
+/* The driver's features, a block of 32; -EBUSY after FEATURES_OK. */
+int slot_set_features(struct slot *slot, uint32_t block, uint32_t features);
+/* NULL: there is no such queue */
+struct device_queue *slot_queue(struct slot *slot, uint32_t q);
+/* Set a queue up with the given size and addresses; 0 or -errno. */
+int slot_enable_queue(struct slot *slot, uint32_t q,
+		      const struct device_queue *setup);
+/* Stop a queue and forget its setup; 0 or -errno. */
+int slot_reset_queue(struct slot *slot, uint32_t q);
+void slot_kick(struct slot *slot, uint32_t q, uint32_t data);
+int slot_config_read(struct slot *slot, uint64_t offset, void *buf,
+		     uint64_t len);
+int slot_config_write(struct slot *slot, uint64_t offset, const void *buf,
+		      uint64_t len);
+
+/*
+ * This process ends, the driver goes on with the next one: stop serving, but let
+ * all that the driver set up be. device_queue.base then says where each queue is.
+ */
+void slot_suspend(struct slot *slot);
+
+/* The guest left: reset, whatever the device says. */
+void slot_clear(struct slot *slot);
+
+/*
+ * One message. @request is @len bytes that nobody changes meanwhile; both
+ * buffers are aligned to 8 bytes and @max, the maximum message size, is at least
+ * VIRTIO_MSG_SIZE_MIN. Returns the size of the response, 0 if there is none
+ * because it was an event, -EINVAL if there is none because the request is
+ * malformed, unknown, for a device that is not there, or was refused.
+ */
+int slot_message(struct slot *slot, const void *request, size_t len,
+		 void *response, size_t max);
+
+#endif

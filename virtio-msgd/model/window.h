@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One MMIO window of a guest: a slot for a device, and a personality that
+ * turns loads and stores into what the device model understands.
+ *
+ * window_msg.c: virtio-msg (registers and message page of
+ * <linux/virtio_msg_mmio.h>); window_mmio.c: plain virtio-mmio, version 2.
+ */
+#ifndef MSGD_WINDOW_H
+#define MSGD_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/carrier.h"
+#include "model/counters.h"
+#include "model/slot.h"
+
+#define WINDOW_SIZE		0x200
+
+struct window;
+
+/**
+ * struct window_config - what the user chose for a window
+ * @mmio: plain virtio-mmio instead of virtio-msg
+ * @page: offer the message page
+ * @strict: strict config generation (transport feature bit 0)
+ * @access_platform: offer VIRTIO_F_ACCESS_PLATFORM, and insist on it, as on a
+ *	carrier that translates addresses
+ * @msg_size: maximum message size, VIRTIO_MSG_SIZE_MIN to WINDOW_MSG_SIZE
+ */
+struct window_config {
+	bool mmio;
+	bool page;
+	bool strict;
+	bool access_platform;
+	uint16_t msg_size;
+};
+
+/* What fits into the Window register of a window of WINDOW_SIZE */
+#define WINDOW_MSG_SIZE		256
+
+/**
+ * struct personality - how a window speaks to its driver
+ * @name: "msg" or "mmio"
+ * @create: make its state; NULL if there is no memory
+ * @destroy: free it
+ * @read: a load; @offset + @size is inside the window
+ * @write: a store, likewise
+ * @used: queue @q has used buffers
+ * @changed: the slot changed, SLOT_CHANGED_* bits of model.h
+ * @reset: the guest left: back to the state after create, no memory held
+ */
+struct personality {
+	const char *name;
+	void *(*create)(struct window *win);
+	void (*destroy)(struct window *win);
+	uint64_t (*read)(struct window *win, uint32_t offset, unsigned int size);
+	void (*write)(struct window *win, uint32_t offset, unsigned int size,
+		      uint64_t value);
+	void (*used)(struct window *win, unsigned int q);
+	void (*changed)(struct window *win, unsigned int what);
+	void (*reset)(struct window *win);
+};
+
+extern const struct personality personality_msg;
+extern const struct personality personality_mmio;
+
+/**
+ * struct window - one MMIO window
+ * @carrier: where it is
+ * @index: its number there
+ * @config: what the user chose
+ * @slot: the place for a device, with its state as the driver sees it
+ * @dev: the device that the user gave the window; in the slot while it is ready
+ * @personality: how it speaks
+ * @priv: the personality's state
+ * @counters: what happened here
+ */
+struct window {
+	struct carrier *carrier;
+	unsigned int index;
+	struct window_config config;
+	struct slot slot;
+	struct device *dev;
+	const struct personality *personality;
+	void *priv;
+	struct counters counters;
+};
+
+extern const struct window_config window_config_default;
+
+/* Make window @index of @carrier, with an empty slot; NULL with errno set. */
+struct window *window_create(struct carrier *carrier, unsigned int index,
+			     const struct window_config *config);
+/* Remove it from its carrier, destroy its device and free it. */
+void window_destroy(struct window *win);
+
+/* Give the window a device, which it owns from then on: 0 or -EBUSY. */
+int window_attach(struct window *win, struct device *dev);
+/* Take the device away from the driver and destroy it; -ENODEV if none. */
+int window_detach(struct window *win);
+
+/* Accesses; any size and offset, see carrier_read(). */
+uint64_t window_read(struct window *win, uint64_t offset, unsigned int size);
+void window_write(struct window *win, uint64_t offset, unsigned int size,
+		  uint64_t value);
+
+/* The guest left: reset the device, let go of all memory. */
+void window_reset(struct window *win);
+
+/* Raise the window's interrupt; for personalities. */
+void window_interrupt(struct window *win);
+
+/*
+ * An access to window @w of a guest at @offset from the window's start. Any size, any
+ * offset: what makes no sense reads as 0 and writes nothing.
+ */
+uint64_t carrier_read(struct carrier *carrier, unsigned int w,
+		      uint64_t offset, unsigned int size);
+void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
+		   unsigned int size, uint64_t value);
+
+/* The guest left: reset all windows, then forget its memory. */
+void carrier_guest_gone(struct carrier *carrier);
+/* Free all windows with their devices, and what carrier_init() made. */
+void carrier_release(struct carrier *carrier);
+
+#endif

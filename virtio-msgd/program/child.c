@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "program/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "program/channel.h"
+#include "program/control.h"
+
+/* The guest is gone, maybe before there was a loop to break */
+static bool over;
+
+/**
+ * struct serving - a process that serves
+ * @child: what it was given
+ * @name: of the guest
+ * @channel: to the parent; NULL between two parents
+ * @next_parent: somebody asks for this process
+ */
+struct serving {
+	struct child *child;
+	const char *name;
+	struct channel *channel;
+	struct event *next_parent;
+};
+
+static int take_fd(struct params *params, const char *name, int *fd, struct errmsg *err)
+{
+	uint64_t number = 0;
+
+	*fd = -1;
+	if (!params_get(params, name))
+		return 0;
+	if (params_number(params, name, 3, 1023, &number, err))
+		return -1;
+	if (fcntl(number, F_SETFD, FD_CLOEXEC))
+		return errmsg_set(err, "this is for virtio-msgd itself, which starts a process for each guest");
+	*fd = number;
+	return 0;
+}
+
+int child_params(struct child *child, struct params *params, struct errmsg *err)
+{
+	const char *mark = params_get(params, "mark");
+
+	if (take_fd(params, "channel", &child->channel, err) ||
+	    take_fd(params, "meet", &child->meet, err) ||
+	    take_fd(params, "guest", &child->guest, err))
+		return -1;
+	if (child->channel < 0)
+		return errmsg_set(err, "channel= is missing");
+	strncpy(child->mark, mark ? mark : "", sizeof(child->mark) - 1);
+	return 0;
+}
+
+void child_refuse(const struct child *child, const struct errmsg *err)
+{
+	char *text = json_dumps(json_pack("{s:s}", "error", err->text), JSON_COMPACT);
+
+	if (text && (write(child->channel, text, strlen(text)) < 0 ||
+		     write(child->channel, "\n", 1) < 0))
+		log_line("%s", err->text);
+	free(text);
+}
+
+/*
+ * The parent's wishes
+ */
+
+struct question {
+	struct serving *serving;
+	json_t *id;
+};
+
+/* An answer may come after the parent that asked has gone: it is nobody's then */
+static void answer(void *arg, json_t *reply)
+{
+	struct question *question = arg;
+
+	if (question->serving->channel)
+		channel_send(question->serving->channel,
+			     json_pack("{s:o,s:o}", "id", question->id, "reply", reply));
+	else
+		json_decref(reply);
+	free(question);
+}
+
+static void ask(struct serving *serving, json_t *id, json_t *request)
+{
+	struct question *question = malloc(sizeof(*question));
+
+	if (!question)
+		return;
+	question->serving = serving;
+	question->id = json_incref(id);
+	answer(question, control_execute(request));
+}
+
+static void on_message(void *arg, json_t *message)
+{
+	json_t *request = json_object_get(message, "request");
+	json_t *id = json_object_get(message, "id");
+
+	if (json_is_true(json_object_get(message, "quit")))
+		event_base_loopbreak(loop);
+	else if (request && json_is_integer(id))
+		ask(arg, id, request);
+}
+
+static void on_closed(void *arg)
+{
+	struct serving *serving = arg;
+
+	channel_close(serving->channel, false);
+	serving->channel = NULL;
+	if (serving->child->meet < 0)
+		event_base_loopbreak(loop);
+	else
+		event_add(serving->next_parent, NULL);
+}
+
+static const struct channel_ops channel_ops = {
+	.message = on_message,
+	.closed = on_closed,
+};
+
+/*
+ * Parents
+ */
+
+static int take_parent(struct serving *serving, int fd)
+{
+	serving->channel = channel_open(fd, &channel_ops, serving);
+	return serving->channel ? 0 : -ENOMEM;
+}
+
+/* It knows by name and mark whether this is a process that it would start itself. */
+static void on_next_parent(evutil_socket_t fd, short what, void *arg)
+{
+	int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct serving *serving = arg;
+	const int fds[] = { serving->child->meet, serving->child->guest };
+	json_t *hello;
+
+	(void)what;
+	if (sock < 0)
+		return;
+	hello = json_pack("{s:s,s:s,s:s}", "version", VERSION, "name", serving->name, "mark",
+			  serving->child->mark);
+	if (channel_send_fds(sock, hello, fds, 2)) {
+		close(sock);
+		return;
+	}
+	if (!take_parent(serving, sock))
+		event_del(serving->next_parent);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(arg);
+}
+
+static bool prepare(struct serving *serving)
+{
+	serving->next_parent = event_new(loop, serving->child->meet, EV_READ | EV_PERSIST,
+					 on_next_parent, serving);
+	return serving->next_parent && !take_parent(serving, serving->child->channel);
+}
+
+int child_serve(struct child *child, const char *name)
+{
+	struct event *on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
+	struct serving serving = { .child = child, .name = name };
+
+	/* The terminal's: the parent has it too, and says what is to be done. */
+	signal(SIGINT, SIG_IGN);
+	if (!on_term || event_add(on_term, NULL) || !prepare(&serving)) {
+		log_line("%s: out of memory", name);
+		return EXIT_FAILURE;
+	}
+	channel_send(serving.channel, json_pack("{s:b}", "ready", 1));
+	if (!over)
+		event_base_dispatch(loop);
+
+	if (over && serving.channel)
+		channel_send(serving.channel, json_pack("{s:b}", "over", 1));
+	if (serving.channel)
+		channel_close(serving.channel, true);
+	event_free(serving.next_parent);
+	event_free(on_term);
+	return EXIT_SUCCESS;
+}
+
+void child_guest_over(void)
+{
+	over = true;
+	event_base_loopbreak(loop);
+}

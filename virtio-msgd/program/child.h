@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The process of one guest: it has that guest's windows, devices, memory and
+ * backends, and what the parent gave it to reach them. It does what the parent asks, and
+ * goes on without a parent if it may be found by the next one.
+ */
+#ifndef MSGD_CHILD_H
+#define MSGD_CHILD_H
+
+#include <stdbool.h>
+
+#include "base/base.h"
+
+/**
+ * struct child - what the parent gave to the process
+ * @channel: socket to the parent
+ * @meet: listening socket at which the next parent asks for this process, -1: none,
+ *	the process ends with its parent
+ * @guest: what the guest comes by: the UML socket that listens; -1: none
+ * @mark: tells this process's options from others'
+ */
+struct child {
+	int channel;
+	int meet;
+	int guest;
+	char mark[32];
+};
+
+/* The parent's words, as value of --guest. 0, or -1 with @err set. */
+int child_params(struct child *child, struct params *params, struct errmsg *err);
+
+/* What is wrong with the options, for the parent to tell the user */
+void child_refuse(const struct child *child, const struct errmsg *err);
+
+/* Serve until the parent, or the end of the guest, ends it. The exit status. */
+int child_serve(struct child *child, const char *name);
+
+/* The guest is gone and will not come back. */
+void child_guest_over(void);
+
+#endif

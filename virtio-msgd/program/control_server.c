@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The control socket. Clients are served in turns: one request of each at a time, whose
+ * answer the client has to take before its next one is looked at. What a client does,
+ * or leaves undone, costs the others nothing.
+ */
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "program/control.h"
+#include "base/base.h"
+
+/* A longer line is no request */
+#define MAX_LINE	65536
+/* So many answers wait for a client that does not read, before it is not listened to */
+#define MAX_OUTPUT	65536
+#define MAX_CLIENTS	64
+
+/**
+ * struct client - who is connected
+ * @next: the next one
+ * @control: the socket
+ * @bev: the connection
+ * @turn: looks for the next request
+ * @question: the request that is being answered, or NULL
+ * @ended: it sends nothing more
+ */
+struct client {
+	struct client *next;
+	struct control *control;
+	struct bufferevent *bev;
+	struct event *turn;
+	struct question *question;
+	bool ended;
+};
+
+/**
+ * struct question - a request on its way
+ * @client: who asked; NULL: it is gone
+ */
+struct question {
+	struct client *client;
+};
+
+struct control {
+	char *path;
+	struct listener *listener;
+	control_ask *ask;
+	struct client *clients;
+	unsigned int num_clients;
+};
+
+static void client_close(struct client *client)
+{
+	struct client **at = &client->control->clients;
+
+	while (*at != client)
+		at = &(*at)->next;
+	*at = client->next;
+	client->control->num_clients--;
+	if (client->question)
+		client->question->client = NULL;
+	if (client->turn)
+		event_free(client->turn);
+	bufferevent_free(client->bev);
+	free(client);
+}
+
+static size_t waiting_output(const struct client *client)
+{
+	return evbuffer_get_length(bufferevent_get_output(client->bev));
+}
+
+/* Not before other events had their turn */
+static void next_turn(struct client *client)
+{
+	static const struct timeval now = { 0 };
+
+	event_add(client->turn, &now);
+}
+
+/* In any case there is an answer; jansson writes no text that is not UTF-8 */
+static void send_reply(struct client *client, json_t *reply)
+{
+	struct evbuffer *output = bufferevent_get_output(client->bev);
+	char *text = json_dumps(reply, JSON_COMPACT);
+
+	evbuffer_add_printf(output, "%s\n", text ?: "{\"error\":\"out of memory\"}");
+	free(text);
+}
+
+static void on_reply(void *arg, json_t *reply)
+{
+	struct question *question = arg;
+	struct client *client = question->client;
+
+	if (client) {
+		client->question = NULL;
+		send_reply(client, reply);
+		next_turn(client);
+	}
+	json_decref(reply);
+	free(question);
+}
+
+static void put(struct client *client, const char *line)
+{
+	json_t *request = json_loads(line, 0, NULL);
+
+	client->question = malloc(sizeof(*client->question));
+	if (!client->question || !json_is_object(request)) {
+		json_t *reply = json_pack("{s:s}", "error",
+					  "request: a JSON object in a line is expected");
+
+		free(client->question);
+		client->question = NULL;
+		send_reply(client, reply);
+		json_decref(reply);
+		next_turn(client);
+	} else {
+		client->question->client = client;
+		client->control->ask(request, on_reply, client->question);
+	}
+	json_decref(request);
+}
+
+/* What cannot be a request any more: say so, and end when that is written */
+static void refuse(struct client *client)
+{
+	json_t *reply = json_pack("{s:s}", "error", "request: the line is too long");
+
+	send_reply(client, reply);
+	json_decref(reply);
+	bufferevent_disable(client->bev, EV_READ);
+	client->ended = true;
+	evbuffer_drain(bufferevent_get_input(client->bev), MAX_LINE);
+}
+
+static void turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *client = arg;
+	struct evbuffer *input = bufferevent_get_input(client->bev);
+	char *line;
+
+	(void)fd;
+	(void)what;
+	if (client->question || waiting_output(client) > MAX_OUTPUT)
+		return;
+	line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+	if (line) {
+		put(client, line);
+		free(line);
+	} else if (evbuffer_get_length(input) >= MAX_LINE) {
+		refuse(client);
+	}
+	/* What it has asked is answered, even if it does not ask any more */
+	if (client->ended && !client->question && !line && !waiting_output(client))
+		client_close(client);
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	next_turn(arg);
+}
+
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	next_turn(arg);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct client *client = arg;
+
+	(void)bev;
+	if (what & BEV_EVENT_ERROR) {
+		client_close(client);
+	} else if (what & BEV_EVENT_EOF) {
+		client->ended = true;
+		next_turn(client);
+	}
+}
+
+static void on_connect(void *arg, int fd)
+{
+	struct control *control = arg;
+	struct client *client = NULL;
+
+	if (control->num_clients < MAX_CLIENTS)
+		client = calloc(1, sizeof(*client));
+	if (client)
+		client->bev = bufferevent_socket_new(loop, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!client || !client->bev) {
+		close(fd);
+		free(client);
+		return;
+	}
+	client->control = control;
+	client->next = control->clients;
+	control->clients = client;
+	control->num_clients++;
+	client->turn = evtimer_new(loop, turn, client);
+	if (!client->turn) {
+		client_close(client);
+		return;
+	}
+	bufferevent_setcb(client->bev, on_read, on_written, on_event, client);
+	bufferevent_setwatermark(client->bev, EV_READ, 0, MAX_LINE);
+	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+}
+
+struct control *control_listen(const char *path, control_ask *ask, struct errmsg *err)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int fd;
+
+	if (!control) {
+		errmsg_set(err, "out of memory");
+		return NULL;
+	}
+	fd = sock_listen(path, err);
+	if (fd < 0) {
+		free(control);
+		return NULL;
+	}
+	control->ask = ask;
+	control->path = strdup(path);
+	control->listener = listener_new(fd, path, on_connect, control);
+	if (control->path && control->listener)
+		return control;
+	if (!control->listener)
+		close(fd);
+	control_close(control);
+	errmsg_set(err, "out of memory");
+	return NULL;
+}
+
+void control_close(struct control *control)
+{
+	while (control->clients)
+		client_close(control->clients);
+	if (control->listener)
+		listener_free(control->listener);
+	if (control->path)
+		unlink(control->path);
+	free(control->path);
+	free(control);
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a parent finds the processes that another one left when it ended out of order.
+ * Each listens at a socket of its own in a directory beside the control socket. Who
+ * connects is told who the process is, and gets the socket that its guest connects to;
+ * from then on the connection is the channel to its parent.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "program/channel.h"
+#include "program/guests_internal.h"
+
+/**
+ * struct found - a process without a parent
+ * @next: the next one
+ * @hello: what it says of itself
+ * @sock: the connection to it
+ * @fds: the socket at which it was found, and what its guest connects to; -1: none
+ * @pid: of it
+ * @path: where it was found
+ */
+struct found {
+	struct found *next;
+	json_t *hello;
+	int sock;
+	int fds[2];
+	pid_t pid;
+	char *path;
+};
+
+static struct found *founds;
+
+static char *directory(const char *listen)
+{
+	char *path;
+
+	return asprintf(&path, "%s.guests", listen) < 0 ? NULL : path;
+}
+
+static void found_free(struct found *found)
+{
+	struct found **at = &founds;
+	unsigned int i;
+
+	while (*at && *at != found)
+		at = &(*at)->next;
+	if (*at)
+		*at = found->next;
+	json_decref(found->hello);
+	if (found->sock >= 0)
+		close(found->sock);
+	for (i = 0; i < 2; i++) {
+		if (found->fds[i] >= 0)
+			close(found->fds[i]);
+	}
+	free(found->path);
+	free(found);
+}
+
+/* Somebody has left a socket there: a process, or nobody any more */
+static void look_at(const char *path)
+{
+	struct found *found = calloc(1, sizeof(*found));
+	struct errmsg ignored;
+
+	if (!found)
+		return;
+	found->fds[0] = -1;
+	found->fds[1] = -1;
+	found->sock = sock_connect(path, &ignored);
+	if (found->sock >= 0)
+		found->hello = channel_receive_fds(found->sock, found->fds, 2, &found->pid);
+	found->path = strdup(path);
+	if (found->hello && found->path) {
+		found->next = founds;
+		founds = found;
+		return;
+	}
+	if (found->sock < 0 && errno == ECONNREFUSED)
+		unlink(path);
+	found_free(found);
+}
+
+int meeting_directory(const char *listen, struct errmsg *err)
+{
+	char *path = directory(listen), *each;
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+
+	if (!path)
+		return errmsg_set(err, "out of memory");
+	if ((mkdir(path, 0700) && errno != EEXIST) || lstat(path, &st) || !(dir = opendir(path))) {
+		errmsg_set(err, "%s: %s", path, strerror(errno));
+		free(path);
+		return -1;
+	}
+	if (st.st_uid != geteuid() || st.st_mode & 022) {
+		errmsg_set(err, "%s: it is not only this user's: remove it", path);
+		closedir(dir);
+		free(path);
+		return -1;
+	}
+	while ((entry = readdir(dir))) {
+		if (*entry->d_name == '.' || asprintf(&each, "%s/%s", path, entry->d_name) < 0)
+			continue;
+		look_at(each);
+		free(each);
+	}
+	closedir(dir);
+	free(path);
+	return 0;
+}
+
+void meeting_directory_remove(const char *listen)
+{
+	char *path = directory(listen);
+
+	while (founds)
+		found_free(founds);
+	if (path)
+		rmdir(path);
+	free(path);
+}
+
+static const char *said(const struct found *found, const char *what)
+{
+	return json_string_value(json_object_get(found->hello, what)) ?: "";
+}
+
+static struct found *find(const char *path)
+{
+	struct found *found = founds;
+
+	while (found && strcmp(found->path, path))
+		found = found->next;
+	return found;
+}
+
+/* Until the other end is closed, or too long */
+static void wait_end(int sock)
+{
+	struct pollfd pfd = { .fd = sock, .events = POLLIN };
+	char ignored[256];
+
+	while (poll(&pfd, 1, END_MS) > 0) {
+		if (recv(sock, ignored, sizeof(ignored), MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
+/* It serves what the user does not want any more, or is of another version. */
+static void dismiss(struct found *found)
+{
+	static const char quit[] = "{\"quit\":true}\n";
+
+	log_line("%.200s: a process that an earlier virtio-msgd left is told to end",
+		 said(found, "name"));
+	if (send(found->sock, quit, sizeof(quit) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		wait_end(found->sock);
+	/* While the connection is there it is this process, and no other with its number */
+	if (found->pid > 0)
+		kill(found->pid, SIGKILL);
+	unlink(found->path);
+	found_free(found);
+}
+
+void meeting_rest(void)
+{
+	while (founds)
+		dismiss(founds);
+}
+
+/* Has the process, or at least the socket, that was found for the guest. */
+static int take(struct guest *guest, struct found *found)
+{
+	bool same = !strcmp(said(found, "mark"), guest->mark) &&
+		    !strcmp(said(found, "version"), VERSION);
+	int ret;
+
+	if (guest->path) {
+		guest->sock = found->fds[1];
+		found->fds[1] = -1;
+	}
+	if (!same) {
+		dismiss(found);
+		return 0;
+	}
+	guest->pid = found->pid;
+	guest->adopted = true;
+	guest->meet = found->fds[0];
+	found->fds[0] = -1;
+	ret = guest_take_over(guest, found->sock);
+	found->sock = -1;
+	found_free(found);
+	if (!ret)
+		log_line("%s: goes on, under this virtio-msgd", guest->name);
+	return ret;
+}
+
+/* A name for a socket, of any length; whose it is, is what it says itself */
+static unsigned long long hash(const char *name)
+{
+	unsigned long long value = 0xcbf29ce484222325;
+
+	for (; *name; name++)
+		value = (value ^ (unsigned char)*name) * 0x100000001b3;
+	return value;
+}
+
+static char *place(const struct guest *guest, const char *listen)
+{
+	char *path;
+
+	if (asprintf(&path, "%s.guests/%016llx", listen, hash(guest->key)) < 0)
+		return NULL;
+	return path;
+}
+
+int meeting_open(struct guest *guest, const char *listen)
+{
+	struct found *found;
+	struct errmsg err;
+	int ret = 0;
+
+	if (!listen)
+		return 0;
+	guest->meet_path = place(guest, listen);
+	if (!guest->meet_path)
+		return -ENOMEM;
+	found = find(guest->meet_path);
+	if (found)
+		ret = take(guest, found);
+	if (ret || guest->meet >= 0)
+		return ret;
+	guest->meet = sock_listen(guest->meet_path, &err);
+	if (guest->meet >= 0)
+		return 0;
+	log_line("%s", err.text);
+	free(guest->meet_path);
+	guest->meet_path = NULL;
+	return -EADDRINUSE;
+}
+
+void meeting_close(struct guest *guest)
+{
+	if (guest->meet >= 0)
+		close(guest->meet);
+	if (guest->meet_path)
+		unlink(guest->meet_path);
+	guest->meet = -1;
+	free(guest->meet_path);
+	guest->meet_path = NULL;
+}
