@@ -7,12 +7,14 @@
  * process (vhost-user). The model calls a device through its device_ops, the
  * device tells the model what happened with the device_* functions below.
  *
- * There are no threads. Every op runs while a guest's CPU waits for its access
- * to complete, so an op does not block, with one exception: @reset,
+ * There are no threads, and an op does not block, with one exception: @reset,
  * @queue_stop, @queue_suspend, @features_ok, @start, @queue_start, @config_read
- * and @config_write may wait for another process, DEVICE_WAIT_MS at the longest
- * for one op. A device whose other half did not answer by then gives up on it,
- * takes the memory away from it (closes the socket) and calls device_broken().
+ * and @config_write of a device with device.waits may wait for another process,
+ * by task_wait_fd() and in bounded time. A device whose other half did not answer
+ * by then gives up on it, takes the memory away from it (closes the socket) and
+ * calls device_broken(). Meanwhile slot.lock is held: no other op but @kick and
+ * @shm is called. What such a device does on its own, and calls device_arrive(),
+ * device_leave() or waits, it does in a task that has that lock.
  */
 #ifndef MSGD_DEVICE_H
 #define MSGD_DEVICE_H
@@ -37,6 +39,7 @@ struct slot;
  * @size: the size the driver chose
  * @enabled: the driver set the queue up and did not reset it since
  * @started: the device serves it (between queue_start and queue_stop)
+ * @kicked: the driver notified while that was about to begin
  * @resume: it was served before, by a virtio-msgd that ended: go on after the
  *	last request that the used ring has, instead of with the first
  * @base: with @resume, where that one's device was when it stopped, as its
@@ -50,6 +53,7 @@ struct device_queue {
 	uint32_t size;
 	bool enabled;
 	bool started;
+	bool kicked;
 	bool resume;
 	int64_t base;
 	uint64_t desc;
@@ -127,6 +131,7 @@ struct device_ops {
  * @config_reported: the device learns of each change of its config space before
  *	the driver can see it and calls device_config_changed() first; only then
  *	may the driver cache config
+ * @waits: its ops may wait, see above
  * @num_queues: queues 0 to num_queues - 1 exist; may be less than what
  *	@queues has room for
  * @queues: @num_queues of them, see device_init()
@@ -145,6 +150,7 @@ struct device {
 	uint64_t features;
 	uint32_t config_size;
 	bool config_reported;
+	bool waits;
 	unsigned int num_queues;
 	struct device_queue *queues;
 	struct slot *home;

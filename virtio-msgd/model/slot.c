@@ -87,6 +87,9 @@ static int queue_start(struct slot *slot, unsigned int q)
 		return ret;
 	}
 	dev->queues[q].started = true;
+	if (dev->queues[q].kicked && dev->ops->kick)
+		dev->ops->kick(dev, q, q);
+	dev->queues[q].kicked = false;
 	/* From here on it is as if no other virtio-msgd had had it. */
 	dev->queues[q].resume = false;
 	dev->queues[q].base = -1;
@@ -274,8 +277,13 @@ void slot_kick(struct slot *slot, uint32_t q, uint32_t data)
 		complain(slot, "notifies a queue that is not set up");
 		return;
 	}
-	/* What was made available before DRIVER_OK is looked at when it comes */
-	if (queue->started && !has(slot, VIRTIO_CONFIG_S_NEEDS_RESET) && slot->dev->ops->kick)
+	/*
+	 * What was made available before DRIVER_OK is looked at when it comes; what
+	 * is while the device is told of it, maybe not
+	 */
+	if (!queue->started)
+		queue->kicked = slot->lock.held;
+	else if (!has(slot, VIRTIO_CONFIG_S_NEEDS_RESET) && slot->dev->ops->kick)
 		slot->dev->ops->kick(slot->dev, q, data);
 }
 

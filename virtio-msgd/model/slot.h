@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/base.h"
 #include "model/carrier.h"
 #include "model/device.h"
 
@@ -37,6 +38,7 @@ struct slot_ops {
  * @window: number of the window there
  * @access_platform: offer VIRTIO_F_ACCESS_PLATFORM, and insist on it, as on a
  *	carrier that translates addresses
+ * @lock: held while the driver's wishes are carried out, which may take a while
  * @dev: the device, NULL: empty
  * @status: device status
  * @generation: config generation: neither reset nor the next device sets it back
@@ -51,6 +53,7 @@ struct slot {
 	struct carrier *carrier;
 	unsigned int window;
 	bool access_platform;
+	struct task_lock lock;
 	struct device *dev;
 	uint8_t status;
 	uint32_t generation;
@@ -71,7 +74,7 @@ bool slot_translates(const struct slot *slot);
 /* What the device in the slot offers, with what the model adds */
 uint64_t slot_offered(const struct slot *slot);
 
-/* The driver's wishes; the slot has a device in it. */
+/* The driver's wishes; the slot has a device in it, and is locked but for a kick. */
 uint8_t slot_get_status(struct slot *slot);
 void slot_set_status(struct slot *slot, uint32_t status);
 /* The driver's features, a block of 32; -EBUSY after FEATURES_OK. */

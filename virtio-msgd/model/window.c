@@ -102,29 +102,6 @@ int window_detach(struct window *win)
 	return 0;
 }
 
-static bool valid(uint64_t offset, unsigned int size)
-{
-	return (size == 1 || size == 2 || size == 4 || size == 8) &&
-	       offset < WINDOW_SIZE && !(offset % size);
-}
-
-uint64_t window_read(struct window *win, uint64_t offset, unsigned int size)
-{
-	if (!valid(offset, size))
-		return 0;
-	win->counters.reads[offset / 4]++;
-	return win->personality->read(win, offset, size);
-}
-
-void window_write(struct window *win, uint64_t offset, unsigned int size,
-		  uint64_t value)
-{
-	if (!valid(offset, size))
-		return;
-	win->counters.writes[offset / 4]++;
-	win->personality->write(win, offset, size, value);
-}
-
 void window_reset(struct window *win)
 {
 	slot_clear(&win->slot);

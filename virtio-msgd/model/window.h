@@ -18,6 +18,7 @@
 
 #define WINDOW_SIZE		0x200
 
+struct operation;
 struct window;
 
 /**
@@ -41,9 +42,26 @@ struct window_config {
 #define WINDOW_MSG_SIZE		256
 
 /**
+ * enum window_wait - what the guest's CPU does while an access is carried out
+ * @WINDOW_NOW: nothing in it takes time, and it disturbs nothing that does
+ * @WINDOW_WAITS: it waits; one such access after the other
+ * @WINDOW_LATE: likewise, but WINDOW_LATE_MS at most. The driver knows that the
+ *	result comes later then, with an interrupt, and one that comes meanwhile
+ *	takes its place
+ */
+enum window_wait {
+	WINDOW_NOW,
+	WINDOW_WAITS,
+	WINDOW_LATE,
+};
+
+#define WINDOW_LATE_MS	1
+
+/**
  * struct personality - how a window speaks to its driver
  * @name: "msg" or "mmio"
  * @create: make its state; NULL if there is no memory
+ * @waits: what becomes of an access that the device may have to wait for
  * @destroy: free it
  * @read: a load; @offset + @size is inside the window
  * @write: a store, likewise
@@ -54,6 +72,8 @@ struct window_config {
 struct personality {
 	const char *name;
 	void *(*create)(struct window *win);
+	enum window_wait (*waits)(struct window *win, uint32_t offset, unsigned int size,
+				  bool write);
 	void (*destroy)(struct window *win);
 	uint64_t (*read)(struct window *win, uint32_t offset, unsigned int size);
 	void (*write)(struct window *win, uint32_t offset, unsigned int size,
@@ -75,6 +95,8 @@ extern const struct personality personality_mmio;
  * @dev: the device that the user gave the window; in the slot while it is ready
  * @personality: how it speaks
  * @priv: the personality's state
+ * @running: the access that is carried out, of those that may take time
+ * @newest: the last one that is WINDOW_LATE
  * @counters: what happened here
  */
 struct window {
@@ -85,6 +107,8 @@ struct window {
 	struct device *dev;
 	const struct personality *personality;
 	void *priv;
+	struct operation *running;
+	struct operation *newest;
 	struct counters counters;
 };
 
@@ -101,12 +125,34 @@ int window_attach(struct window *win, struct device *dev);
 /* Take the device away from the driver and destroy it; -ENODEV if none. */
 int window_detach(struct window *win);
 
-/* Accesses; any size and offset, see carrier_read(). */
+/**
+ * struct window_access - a load or store of one of the guest's CPUs
+ * @offset: from the window's start. Any size, any offset: what makes no sense reads
+ *	as 0 and writes nothing
+ * @size: in bytes
+ * @write: it is a store
+ * @value: what is stored, or, when it is done, what was loaded
+ * @done: the CPU can go on. Called once, maybe before window_access() returns; the
+ *	access is the carrier's again
+ */
+struct window_access {
+	uint64_t offset;
+	uint64_t value;
+	unsigned int size;
+	bool write;
+	void (*done)(struct window_access *access);
+};
+
+/* access.c: carry it out, now or after what is under way. */
+void window_access(struct window *win, struct window_access *access);
+/* The access that is being carried out is WINDOW_LATE, and another has come since. */
+bool window_superseded(const struct window *win);
+/* All at once, for those who know that nothing is under way, or wait where they are */
 uint64_t window_read(struct window *win, uint64_t offset, unsigned int size);
 void window_write(struct window *win, uint64_t offset, unsigned int size,
 		  uint64_t value);
 
-/* The guest left: reset the device, let go of all memory. */
+/* The guest left: reset the device, let go of all memory. With the slot locked. */
 void window_reset(struct window *win);
 
 /* Raise the window's interrupt; for personalities. */

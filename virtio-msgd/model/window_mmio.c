@@ -91,6 +91,9 @@ static uint32_t device_read(struct window *win, uint32_t offset)
 	case VIRTIO_MMIO_INTERRUPT_STATUS:
 		return mw->isr;
 	case VIRTIO_MMIO_STATUS:
+		/* Not even a look while something else is under way */
+		if (win->slot.lock.held && !task_here())
+			return win->slot.status;
 		return slot_get_status(&win->slot);
 	case MMIO_SHM_FIRST ... MMIO_SHM_LAST:
 		return shm_read(win, offset);
@@ -216,6 +219,24 @@ static void mmio_write(struct window *win, uint32_t offset, unsigned int size, u
 	}
 }
 
+/* What asks something of the device, or reads what that may change */
+static enum window_wait mmio_waits(struct window *win, uint32_t offset, unsigned int size,
+				   bool write)
+{
+	(void)size;
+	if (offset >= VIRTIO_MMIO_CONFIG)
+		return WINDOW_WAITS;
+	switch (offset) {
+	case VIRTIO_MMIO_STATUS:
+		return write || (win->slot.resetting && !win->slot.lock.held) ? WINDOW_WAITS :
+			WINDOW_NOW;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return write ? WINDOW_WAITS : WINDOW_NOW;
+	default:
+		return WINDOW_NOW;
+	}
+}
+
 static void mmio_used(struct window *win, unsigned int q)
 {
 	struct mmio_window *mw = win->priv;
@@ -255,6 +276,7 @@ static void mmio_destroy(struct window *win)
 const struct personality personality_mmio = {
 	.name = "mmio",
 	.create = mmio_create,
+	.waits = mmio_waits,
 	.destroy = mmio_destroy,
 	.read = mmio_read,
 	.write = mmio_write,

@@ -24,9 +24,10 @@
  * @event: Event
  * @sequence: the message page's
  * @page: the message page; holds nothing while it is off
+ * @late: responses in it may come late
  * @received: bytes of @request that are there (Window register)
  * @answered: bytes of @response that are there
- * @request: what is received, or was copied from the page
+ * @request: what is received
  * @response: the last response
  */
 struct msg_window {
@@ -37,6 +38,7 @@ struct msg_window {
 	uint32_t event;
 	uint32_t sequence;
 	struct memory_ref page;
+	bool late;
 	uint32_t received;
 	uint32_t answered;
 	_Alignas(8) uint8_t request[WINDOW_MSG_SIZE];
@@ -68,7 +70,7 @@ static uint64_t identity(const struct window *win)
 	uint64_t features = 0;
 
 	if (page)
-		features |= VIRTIO_MSG_MMIO_F_PAGE;
+		features |= VIRTIO_MSG_MMIO_F_PAGE | VIRTIO_MSG_MMIO_F_LATE;
 	if (page && slot_translates(&win->slot))
 		features |= VIRTIO_MSG_MMIO_F_PAGE_DMA;
 	if (page && dev && dev->config_reported)
@@ -83,17 +85,30 @@ static uint64_t identity(const struct window *win)
  * Messages
  */
 
-/* Answer the @len bytes in mw->request; the response's size, or 0 */
-static size_t answer(struct window *win, size_t len)
+/**
+ * union message - a request or response while it is worked on
+ *
+ * That may take a while, in which the guest does what it likes: nothing is looked at
+ * where it could write.
+ */
+union message {
+	struct virtio_msg_header hdr;
+	uint8_t bytes[WINDOW_MSG_SIZE];
+	uint64_t align;
+};
+
+/* Answer the @len bytes of @request; the response's size, or 0 */
+static size_t answer(struct window *win, const union message *request, size_t len,
+		     union message *response)
 {
 	struct msg_window *mw = win->priv;
-	const struct virtio_msg_header *hdr = (const void *)mw->request;
+	const struct virtio_msg_header *hdr = &request->hdr;
 	int ret;
 
 	win->counters.requests[hdr->msg_id]++;
 	if (hdr->msg_id == VIRTIO_MSG_EVENT_AVAIL)
 		win->counters.kicks++;
-	ret = slot_message(&win->slot, mw->request, len, mw->response, win->config.msg_size);
+	ret = slot_message(&win->slot, request, len, response, win->config.msg_size);
 	if (ret < 0)
 		win->counters.discarded++;
 	if (ret > 0)
@@ -109,9 +124,9 @@ static bool size_allowed(const struct window *win, size_t len)
 	return len >= sizeof(struct virtio_msg_header) && len <= win->config.msg_size;
 }
 
-static size_t request_size(const struct msg_window *mw)
+static size_t request_size(const void *request)
 {
-	return le16toh(((const struct virtio_msg_header *)mw->request)->msg_size);
+	return le16toh(((const struct virtio_msg_header *)request)->msg_size);
 }
 
 /*
@@ -142,6 +157,7 @@ static void page_write(struct window *win, uint64_t value)
 	struct virtio_msg_mmio_page *page;
 
 	memory_ref_clear(guest_memory(win), &mw->page);
+	mw->late = false;
 	if (!(value & VIRTIO_MSG_MMIO_PAGE_ON))
 		return;
 	if (!(identity(win) >> 48 & VIRTIO_MSG_MMIO_F_PAGE) ||
@@ -151,6 +167,7 @@ static void page_write(struct window *win, uint64_t value)
 		return;
 	}
 	page = mw->page.ptr;
+	mw->late = value & VIRTIO_MSG_MMIO_PAGE_LATE;
 	/* An earlier virtio-msgd may have had this page, whose number the driver knows */
 	mw->sequence = le32toh(page->sequence);
 	memset(page->slot, 0, sizeof(page->slot));
@@ -162,25 +179,44 @@ static void page_write(struct window *win, uint64_t value)
 
 /*
  * The token goes last: when it is there, the response is, on a driver's CPU that
- * does not wait for the doorbell's store as well.
+ * does not wait for the doorbell's store as well. @len 0: there is no response, of
+ * which the header says so.
  */
-static void page_respond(struct virtio_msg_mmio_page *page, const uint8_t *response, size_t len)
+static void page_respond(struct virtio_msg_mmio_page *page, const union message *response,
+			 size_t len)
 {
 	struct virtio_msg_header *to = (struct virtio_msg_header *)page->response;
-	const struct virtio_msg_header *hdr = (const struct virtio_msg_header *)response;
 
-	memcpy(to + 1, hdr + 1, len - sizeof(*hdr));
-	to->type = hdr->type;
-	to->msg_id = hdr->msg_id;
-	to->dev_num = hdr->dev_num;
-	to->msg_size = hdr->msg_size;
-	__atomic_store_n(&to->token, hdr->token, __ATOMIC_RELEASE);
+	if (len)
+		memcpy(to + 1, &response->hdr + 1, len - sizeof(response->hdr));
+	to->type = response->hdr.type;
+	to->msg_id = response->hdr.msg_id;
+	to->dev_num = response->hdr.dev_num;
+	to->msg_size = htole16(len);
+	__atomic_store_n(&to->token, response->hdr.token, __ATOMIC_RELEASE);
+}
+
+/* The request in the page; its size, 0 if that is not allowed */
+static size_t page_request(struct window *win, const struct virtio_msg_mmio_page *page,
+			   union message *request)
+{
+	size_t len;
+
+	memcpy(request, page->request, sizeof(request->hdr));
+	len = request_size(request);
+	if (!size_allowed(win, len)) {
+		win->counters.discarded++;
+		return 0;
+	}
+	memcpy(&request->hdr + 1, page->request + sizeof(request->hdr), len - sizeof(request->hdr));
+	return len;
 }
 
 static void doorbell(struct window *win)
 {
 	struct virtio_msg_mmio_page *page = page_get(win);
 	struct msg_window *mw = win->priv;
+	union message request, response;
 	size_t len;
 
 	if (!page) {
@@ -191,21 +227,22 @@ static void doorbell(struct window *win)
 	/* A request in the Window register that was not complete is lost */
 	mw->received = RECEIVED_BAD;
 	mw->answered = 0;
-	memcpy(mw->request, page->request, sizeof(struct virtio_msg_header));
-	len = request_size(mw);
-	if (!size_allowed(win, len)) {
-		win->counters.discarded++;
-		return;
-	}
-	memcpy(mw->request + sizeof(struct virtio_msg_header),
-	       page->request + sizeof(struct virtio_msg_header),
-	       len - sizeof(struct virtio_msg_header));
-	len = answer(win, len);
+	len = page_request(win, page, &request);
+	if (len)
+		len = answer(win, &request, len, &response);
 
+	/* Another page, or none, by now */
+	page = page_get(win);
+	if (!page)
+		return;
 	/* A status write shows in the block, without being an event */
 	page_fill(win, page);
+	if (window_superseded(win))
+		return;
 	if (len)
-		page_respond(page, mw->response, len);
+		page_respond(page, &response, len);
+	else if (mw->late && request.hdr.token)
+		page_respond(page, &request, 0);
 }
 
 /*
@@ -216,6 +253,7 @@ static void doorbell(struct window *win)
 static void window_part(struct window *win, uint32_t offset, unsigned int size, uint64_t value)
 {
 	struct msg_window *mw = win->priv;
+	union message request, response;
 	size_t len;
 
 	value = htole64(value);
@@ -232,14 +270,27 @@ static void window_part(struct window *win, uint32_t offset, unsigned int size, 
 	if (mw->received < sizeof(struct virtio_msg_header))
 		return;
 
-	len = request_size(mw);
+	len = request_size(mw->request);
 	if (!size_allowed(win, len)) {
 		win->counters.discarded++;
 		mw->received = RECEIVED_BAD;
 	} else if (mw->received >= len) {
 		mw->received = RECEIVED_BAD;
-		mw->answered = answer(win, len);
+		memcpy(&request, mw->request, len);
+		mw->answered = answer(win, &request, len, &response);
+		memcpy(mw->response, &response, mw->answered);
 	}
+}
+
+/* Whether such a part is the last one of a request */
+static bool window_complete(const struct msg_window *mw, uint32_t offset, unsigned int size)
+{
+	size_t have = offset + size;
+
+	if (have < sizeof(struct virtio_msg_header) || offset != mw->received)
+		return false;
+	/* The part may be the one that says it */
+	return offset < sizeof(struct virtio_msg_header) || have >= request_size(mw->request);
 }
 
 static uint64_t window_response(const struct msg_window *mw, uint32_t offset, unsigned int size)
@@ -347,6 +398,22 @@ static void msg_write(struct window *win, uint32_t offset, unsigned int size, ui
 		write_notify(win, value);
 }
 
+/* A request is carried out by the store that completes it. */
+static enum window_wait msg_waits(struct window *win, uint32_t offset, unsigned int size,
+				  bool write)
+{
+	struct msg_window *mw = win->priv;
+
+	if (!write)
+		return WINDOW_NOW;
+	if (offset == VIRTIO_MSG_MMIO_DOORBELL)
+		return mw->late ? WINDOW_LATE : WINDOW_WAITS;
+	if (offset >= VIRTIO_MSG_MMIO_WINDOW &&
+	    window_complete(mw, offset - VIRTIO_MSG_MMIO_WINDOW, size))
+		return WINDOW_WAITS;
+	return WINDOW_NOW;
+}
+
 /*
  * What the device says
  */
@@ -401,6 +468,7 @@ static void msg_destroy(struct window *win)
 const struct personality personality_msg = {
 	.name = "msg",
 	.create = msg_create,
+	.waits = msg_waits,
 	.destroy = msg_destroy,
 	.read = msg_read,
 	.write = msg_write,
