@@ -11,8 +11,12 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "model/model.h"
 #include "program/channel.h"
 #include "program/control.h"
+
+/* How often a process without a parent looks whether it is good for anything */
+#define ALONE_SECONDS	60
 
 /* The guest is gone, maybe before there was a loop to break */
 static bool over;
@@ -23,12 +27,14 @@ static bool over;
  * @name: of the guest
  * @channel: to the parent; NULL between two parents
  * @next_parent: somebody asks for this process
+ * @alone: nobody did, for a while
  */
 struct serving {
 	struct child *child;
 	const char *name;
 	struct channel *channel;
 	struct event *next_parent;
+	struct event *alone;
 };
 
 static int take_fd(struct params *params, const char *name, int *fd, struct errmsg *err)
@@ -62,8 +68,10 @@ int child_params(struct child *child, struct params *params, struct errmsg *err)
 
 void child_refuse(const struct child *child, const struct errmsg *err)
 {
-	char *text = json_dumps(json_pack("{s:s}", "error", err->text), JSON_COMPACT);
+	json_t *message = json_pack("{s:s}", "error", err->text);
+	char *text = json_dumps(message, JSON_COMPACT);
 
+	json_decref(message);
 	if (text && (write(child->channel, text, strlen(text)) < 0 ||
 		     write(child->channel, "\n", 1) < 0))
 		log_line("%s", err->text);
@@ -114,6 +122,25 @@ static void on_message(void *arg, json_t *message)
 		ask(arg, id, request);
 }
 
+static void wait_for_parent(struct serving *serving)
+{
+	static const struct timeval while_alone = { .tv_sec = ALONE_SECONDS };
+
+	event_add(serving->next_parent, NULL);
+	event_add(serving->alone, &while_alone);
+}
+
+/* Who has neither a parent nor a guest is of no use to anybody. */
+static void on_alone(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	if (carriers && carriers->guest)
+		wait_for_parent(arg);
+	else
+		event_base_loopbreak(loop);
+}
+
 static void on_closed(void *arg)
 {
 	struct serving *serving = arg;
@@ -123,7 +150,7 @@ static void on_closed(void *arg)
 	if (serving->child->meet < 0)
 		event_base_loopbreak(loop);
 	else
-		event_add(serving->next_parent, NULL);
+		wait_for_parent(serving);
 }
 
 static const struct channel_ops channel_ops = {
@@ -158,8 +185,10 @@ static void on_next_parent(evutil_socket_t fd, short what, void *arg)
 		close(sock);
 		return;
 	}
-	if (!take_parent(serving, sock))
-		event_del(serving->next_parent);
+	if (take_parent(serving, sock))
+		return;
+	event_del(serving->next_parent);
+	event_del(serving->alone);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -173,7 +202,8 @@ static bool prepare(struct serving *serving)
 {
 	serving->next_parent = event_new(loop, serving->child->meet, EV_READ | EV_PERSIST,
 					 on_next_parent, serving);
-	return serving->next_parent && !take_parent(serving, serving->child->channel);
+	serving->alone = evtimer_new(loop, on_alone, serving);
+	return serving->next_parent && serving->alone && !take_parent(serving, serving->child->channel);
 }
 
 int child_serve(struct child *child, const char *name)
@@ -195,6 +225,7 @@ int child_serve(struct child *child, const char *name)
 		channel_send(serving.channel, json_pack("{s:b}", "over", 1));
 	if (serving.channel)
 		channel_close(serving.channel, true);
+	event_free(serving.alone);
 	event_free(serving.next_parent);
 	event_free(on_term);
 	return EXIT_SUCCESS;

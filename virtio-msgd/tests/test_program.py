@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The program as its users see it: options, exit status, control socket."""
 
+import contextlib
 import json
 import os
 import signal
@@ -74,12 +75,20 @@ class Running(unittest.TestCase):
                     "[window 0]\ndevice = i2c\n[window 1]\nindex = 1\n")
         self.server = subprocess.Popen(
             [PROGRAM, "--config", config, "--listen", self.control,
-             "--counters", self.counters], stderr=subprocess.PIPE, text=True)
+             "--counters", self.counters], stderr=subprocess.PIPE, text=True,
+            start_new_session=True)
         self.addCleanup(self.server.stderr.close)
-        self.addCleanup(self.server.wait)
-        self.addCleanup(self.server.kill)
+        self.addCleanup(self.end)
         while not os.path.exists(self.control):
             self.assertIsNone(self.server.poll(), "it ended")
+        # An answer says that all guests are served
+        self.ask("list")
+
+    def end(self):
+        """Parent and guests, whether or not these have a parent."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.server.pid, signal.SIGKILL)
+        self.server.wait()
 
     def ask(self, *words, status=0):
         result = run("--control", self.control, *words)
@@ -111,17 +120,80 @@ class Running(unittest.TestCase):
         self.assertEqual(window["interrupts"], 0)
         self.assertEqual(sorted(os.listdir(self.dir.name)), ["config", "counters.json"])
 
-    def test_killed_and_started_again(self):
+    def children(self):
+        """The processes of the guests, by what the kernel says."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    words = f.read().split(b"\0")
+                with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+                    state = f.read().rsplit(")", 1)[1].split()
+                if b"--guest" in words and int(state[3]) == self.server.pid and state[0] != "Z":
+                    found.append(int(pid))
+        return found
+
+    def again(self, *args):
+        """Another program, with the control socket of the first."""
+        server = subprocess.Popen([PROGRAM, *args, "--listen", self.control],
+                                  stderr=subprocess.PIPE, text=True)
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        while run("--control", self.control, "list").returncode:
+            self.assertIsNone(server.poll(), "it ended")
+        return server
+
+    def stop(self, server):
+        server.terminate()
+        self.assertEqual(server.wait(20), 0)
+        return server.stderr.read()
+
+    def test_second_one(self):
+        text = run("--uml", os.path.join(self.dir.name, "other"), "--listen", self.control)
+        self.assertEqual(text.returncode, 2)
+        self.assertEqual(len(self.windows()), 2)
+
+    def test_parent_killed(self):
+        [child] = self.children()
+        self.ask("remove", "0")
         self.server.kill()
         self.server.wait()
-        with subprocess.Popen([PROGRAM, "--uml", os.path.join(self.dir.name, "guest"),
-                               "--listen", self.control]) as server:
-            try:
-                while run("--control", self.control, "list").returncode:
-                    self.assertIsNone(server.poll(), "it ended")
-            finally:
-                server.terminate()
-            self.assertEqual(server.wait(20), 0)
+        server = self.again("--config", os.path.join(self.dir.name, "config"))
+        # The same process, which did not even notice
+        self.assertEqual(self.children(), [child])
+        self.assertEqual([w["device"] for w in self.windows()], [None, None])
+        self.assertIn("goes on", self.stop(server))
+        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config"])
+        self.assertEqual(self.children(), [])
+
+    def test_parent_killed_and_other_options(self):
+        self.server.kill()
+        self.server.wait()
+        server = self.again("--uml", os.path.join(self.dir.name, "guest"))
+        self.assertEqual(self.children(), [])
+        self.assertEqual(self.windows(), [])
+        self.assertIn("told to end", self.stop(server))
+        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config"])
+
+    def test_guests_process_killed(self):
+        for _ in range(3):
+            [child] = self.children()
+            os.kill(child, signal.SIGKILL)
+            while child in self.children() or not self.children():
+                pass
+            while "starting" in self.ask("list")["carriers"][0]:
+                pass
+            self.assertEqual([w["device"] for w in self.windows()], ["i2c", None])
+        self.server.terminate()
+        self.assertEqual(self.server.wait(20), 0)
+        self.assertIn("signal 9", self.server.stderr.read())
+
+    def test_all_killed(self):
+        self.end()
+        server = self.again("--config", os.path.join(self.dir.name, "config"))
+        self.assertEqual([w["device"] for w in self.windows()], ["i2c", None])
+        self.stop(server)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ static int teardown(void **state)
 static void identity(void **state)
 {
 	const uint64_t all = IDENTITY_BASE | FEATURES(VIRTIO_MSG_MMIO_F_PAGE |
+						      VIRTIO_MSG_MMIO_F_LATE |
 						      VIRTIO_MSG_MMIO_F_CONFIG_CACHE);
 	struct fixture *f = *state;
 
@@ -46,7 +47,7 @@ static void identity(void **state)
 	assert_int_equal(guest_read(f->g, VIRTIO_MSG_MMIO_IDENTITY + 4, 4), all >> 32);
 	/* An empty slot has no config to cache */
 	assert_int_equal(guest_read(f->g, VIRTIO_MSG_MMIO_IDENTITY + 4, 4),
-			 (IDENTITY_BASE | FEATURES(VIRTIO_MSG_MMIO_F_PAGE)) >> 32);
+			 (IDENTITY_BASE | FEATURES(VIRTIO_MSG_MMIO_F_PAGE | VIRTIO_MSG_MMIO_F_LATE)) >> 32);
 }
 
 static void identity_features(void **state)
@@ -63,7 +64,8 @@ static void identity_features(void **state)
 	g = guest_new(&config, &fake->dev);
 	assert_int_equal(guest_read(g, VIRTIO_MSG_MMIO_IDENTITY, 8),
 			 1ULL | 1ULL << 16 | 52ULL << 32 |
-			 FEATURES(VIRTIO_MSG_MMIO_F_PAGE | VIRTIO_MSG_MMIO_F_PAGE_DMA |
+			 FEATURES(VIRTIO_MSG_MMIO_F_PAGE | VIRTIO_MSG_MMIO_F_LATE |
+				  VIRTIO_MSG_MMIO_F_PAGE_DMA |
 				  VIRTIO_MSG_MMIO_F_TRANSPORT));
 	assert_int_equal(guest_read(g, VIRTIO_MSG_MMIO_TRANSPORT_FEATURES, 4),
 			 1 << VIRTIO_MSG_F_STRICT_CONFIG_GENERATION);
