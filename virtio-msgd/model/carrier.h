@@ -62,6 +62,7 @@ struct carrier_ops {
  * @no_page: the carrier's interrupt or memory cannot serve a message page
  * @windows: the windows by number, num_windows of them; entries may be NULL
  * @num_windows: how many entries count
+ * @gone: see carrier_guest_gone()
  * @next: the list of all carriers
  */
 struct carrier {
@@ -73,6 +74,7 @@ struct carrier {
 	bool no_page;
 	struct window *windows[CARRIER_MAX_WINDOWS];
 	unsigned int num_windows;
+	void (*gone)(struct carrier *carrier);
 	struct carrier *next;
 };
 

@@ -167,8 +167,12 @@ uint64_t carrier_read(struct carrier *carrier, unsigned int w,
 void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
 		   unsigned int size, uint64_t value);
 
-/* The guest left: reset all windows, then forget its memory. */
-void carrier_guest_gone(struct carrier *carrier);
+/*
+ * The guest left: reset all windows, each when nothing is under way there any more,
+ * then forget its memory. @done is called when that is done, maybe at once; until
+ * then there is no next guest.
+ */
+void carrier_guest_gone(struct carrier *carrier, void (*done)(struct carrier *carrier));
 /* Free all windows with their devices, and what carrier_init() made. */
 void carrier_release(struct carrier *carrier);
 

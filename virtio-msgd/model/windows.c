@@ -27,15 +27,28 @@ void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
 		window_write(win, offset, size, value);
 }
 
-void carrier_guest_gone(struct carrier *carrier)
+static void gone(void *arg)
 {
+	struct carrier *carrier = arg;
 	unsigned int w;
 
 	for (w = 0; w < carrier->num_windows; w++) {
-		if (carrier->windows[w])
-			window_reset(carrier->windows[w]);
+		struct window *win = carrier->windows[w];
+
+		if (!win)
+			continue;
+		task_lock(&win->slot.lock);
+		window_reset(win);
+		task_unlock(&win->slot.lock);
 	}
 	memory_clear(&carrier->memory);
+	carrier->gone(carrier);
+}
+
+void carrier_guest_gone(struct carrier *carrier, void (*done)(struct carrier *carrier))
+{
+	carrier->gone = done;
+	task_run(gone, carrier);
 }
 
 void carrier_release(struct carrier *carrier)

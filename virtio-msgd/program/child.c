@@ -28,6 +28,7 @@ static bool over;
  * @channel: to the parent; NULL between two parents
  * @next_parent: somebody asks for this process
  * @alone: nobody did, for a while
+ * @parents: how many there were
  */
 struct serving {
 	struct child *child;
@@ -35,7 +36,11 @@ struct serving {
 	struct channel *channel;
 	struct event *next_parent;
 	struct event *alone;
+	unsigned int parents;
 };
+
+/* Also of use to what is still under way when this process ends */
+static struct serving the_serving;
 
 static int take_fd(struct params *params, const char *name, int *fd, struct errmsg *err)
 {
@@ -84,7 +89,9 @@ void child_refuse(const struct child *child, const struct errmsg *err)
 
 struct question {
 	struct serving *serving;
+	unsigned int parent;
 	json_t *id;
+	json_t *request;
 };
 
 /* An answer may come after the parent that asked has gone: it is nobody's then */
@@ -92,12 +99,23 @@ static void answer(void *arg, json_t *reply)
 {
 	struct question *question = arg;
 
-	if (question->serving->channel)
-		channel_send(question->serving->channel,
-			     json_pack("{s:o,s:o}", "id", question->id, "reply", reply));
+	struct serving *serving = question->serving;
+
+	if (serving->channel && serving->parents == question->parent)
+		channel_send(serving->channel,
+			     json_pack("{s:O,s:o}", "id", question->id, "reply", reply));
 	else
 		json_decref(reply);
+	json_decref(question->id);
+	json_decref(question->request);
 	free(question);
+}
+
+static void carry_out(void *arg)
+{
+	struct question *question = arg;
+
+	answer(question, control_execute(question->request));
 }
 
 static void ask(struct serving *serving, json_t *id, json_t *request)
@@ -107,8 +125,11 @@ static void ask(struct serving *serving, json_t *id, json_t *request)
 	if (!question)
 		return;
 	question->serving = serving;
+	question->parent = serving->parents;
 	question->id = json_incref(id);
-	answer(question, control_execute(request));
+	question->request = json_incref(request);
+	/* It may have to wait for a device that is busy */
+	task_run(carry_out, question);
 }
 
 static void on_message(void *arg, json_t *message)
@@ -164,6 +185,7 @@ static const struct channel_ops channel_ops = {
 
 static int take_parent(struct serving *serving, int fd)
 {
+	serving->parents++;
 	serving->channel = channel_open(fd, &channel_ops, serving);
 	return serving->channel ? 0 : -ENOMEM;
 }
@@ -209,24 +231,28 @@ static bool prepare(struct serving *serving)
 int child_serve(struct child *child, const char *name)
 {
 	struct event *on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
-	struct serving serving = { .child = child, .name = name };
+	struct serving *serving = &the_serving;
+
+	serving->child = child;
+	serving->name = name;
 
 	/* The terminal's: the parent has it too, and says what is to be done. */
 	signal(SIGINT, SIG_IGN);
-	if (!on_term || event_add(on_term, NULL) || !prepare(&serving)) {
+	if (!on_term || event_add(on_term, NULL) || !prepare(serving)) {
 		log_line("%s: out of memory", name);
 		return EXIT_FAILURE;
 	}
-	channel_send(serving.channel, json_pack("{s:b}", "ready", 1));
+	channel_send(serving->channel, json_pack("{s:b}", "ready", 1));
 	if (!over)
 		event_base_dispatch(loop);
 
-	if (over && serving.channel)
-		channel_send(serving.channel, json_pack("{s:b}", "over", 1));
-	if (serving.channel)
-		channel_close(serving.channel, true);
-	event_free(serving.alone);
-	event_free(serving.next_parent);
+	if (over && serving->channel)
+		channel_send(serving->channel, json_pack("{s:b}", "over", 1));
+	if (serving->channel)
+		channel_close(serving->channel, true);
+	serving->channel = NULL;
+	event_free(serving->alone);
+	event_free(serving->next_parent);
 	event_free(on_term);
 	return EXIT_SUCCESS;
 }

@@ -149,115 +149,128 @@ static int take_params(const json_t *request, struct params *params, struct errm
 	return 0;
 }
 
-static json_t *do_add(const json_t *request, struct errmsg *err)
-{
-	struct window *win = find_window(request, err);
-	struct params params = { 0 };
-	struct device *dev = NULL;
-	json_t *result = NULL;
+/*
+ * Commands for a window, whose slot is locked meanwhile
+ */
 
-	if (!win)
+static json_t *add_device(struct window *win, struct params *params, struct errmsg *err)
+{
+	struct device *dev;
+
+	if (devices_create(params, &dev, err))
 		return NULL;
-	if (win->dev) {
-		errmsg_set(err, "window %u has a device", win->index);
-		return NULL;
-	}
-	if (take_params(request, &params, err) || devices_create(&params, &dev, err))
-		goto out;
 	if (!dev) {
 		errmsg_set(err, "device=KIND is needed");
-		goto out;
+		return NULL;
 	}
-	if (params_unknown(&params, err)) {
+	if (params_unknown(params, err)) {
 		dev->ops->destroy(dev);
-		goto out;
+		return NULL;
 	}
 	window_attach(win, dev);
-	result = window_json(win);
-out:
-	params_free(&params);
-	return result;
-}
-
-static json_t *do_remove(const json_t *request, struct errmsg *err)
-{
-	struct window *win = find_window(request, err);
-
-	if (!win)
-		return NULL;
-	if (window_detach(win)) {
-		errmsg_set(err, "window %u has no device", win->index);
-		return NULL;
-	}
 	return window_json(win);
 }
 
-/* The window with a device that a driver can see */
-static struct window *find_ready(const json_t *request, struct errmsg *err)
+static json_t *do_add(struct window *win, struct params *params, struct errmsg *err)
 {
-	struct window *win = find_window(request, err);
-
-	if (win && !win->slot.dev)
-		errmsg_set(err, "window %u has no device that is ready", win->index);
-	return win && win->slot.dev ? win : NULL;
+	if (!win->dev)
+		return add_device(win, params, err);
+	errmsg_set(err, "window %u has a device", win->index);
+	return NULL;
 }
 
-static json_t *do_set(const json_t *request, struct errmsg *err)
+static bool has_device(const struct window *win, struct errmsg *err)
 {
-	struct window *win = find_window(request, err);
-	struct params params = { 0 };
-	json_t *result = NULL;
-	int ret = 0;
-
-	if (!win)
-		return NULL;
-	if (!win->dev) {
+	if (!win->dev)
 		errmsg_set(err, "window %u has no device", win->index);
-		return NULL;
-	}
-	if (!take_params(request, &params, err)) {
-		if (win->dev->ops->set)
-			ret = win->dev->ops->set(win->dev, &params, err);
-		if (!ret && !params_unknown(&params, err))
-			result = window_json(win);
-	}
-	params_free(&params);
-	return result;
+	return win->dev;
 }
 
-static json_t *do_config_change(const json_t *request, struct errmsg *err)
+static json_t *do_remove(struct window *win, struct params *params, struct errmsg *err)
 {
-	struct window *win = find_ready(request, err);
+	if (params_unknown(params, err) || !has_device(win, err))
+		return NULL;
+	window_detach(win);
+	return window_json(win);
+}
 
-	if (!win)
+static json_t *do_set(struct window *win, struct params *params, struct errmsg *err)
+{
+	if (!has_device(win, err))
+		return NULL;
+	/* It changes nothing before it knows all that is asked for */
+	if (win->dev->ops->set ? win->dev->ops->set(win->dev, params, err) :
+				 params_unknown(params, err))
+		return NULL;
+	return window_json(win);
+}
+
+/* A driver can see it */
+static bool is_ready(const struct window *win, struct params *params, struct errmsg *err)
+{
+	if (params_unknown(params, err))
+		return false;
+	if (!win->slot.dev)
+		errmsg_set(err, "window %u has no device that is ready", win->index);
+	return win->slot.dev;
+}
+
+static json_t *do_config_change(struct window *win, struct params *params, struct errmsg *err)
+{
+	if (!is_ready(win, params, err))
 		return NULL;
 	device_config_changed(win->slot.dev);
 	return window_json(win);
 }
 
-static json_t *do_break(const json_t *request, struct errmsg *err)
+static json_t *do_break(struct window *win, struct params *params, struct errmsg *err)
 {
-	struct window *win = find_ready(request, err);
-
-	if (!win)
+	if (!is_ready(win, params, err))
 		return NULL;
 	device_broken(win->slot.dev, "broken by request");
 	return window_json(win);
 }
 
+/**
+ * struct command - of the control socket
+ * @name: of the command
+ * @run: carries it out, for all windows; NULL with @err set
+ * @run_window: likewise, for the window that is named
+ */
 static const struct command {
 	const char *name;
 	json_t *(*run)(const json_t *request, struct errmsg *err);
+	json_t *(*run_window)(struct window *win, struct params *params, struct errmsg *err);
 } commands[] = {
-	{ "list", do_list },
-	{ "counters", do_counters },
-	{ "counters-reset", do_counters_reset },
-	{ "add", do_add },
-	{ "remove", do_remove },
-	{ "set", do_set },
-	{ "config-change", do_config_change },
-	{ "break", do_break },
+	{ "list", do_list, NULL },
+	{ "counters", do_counters, NULL },
+	{ "counters-reset", do_counters_reset, NULL },
+	{ "add", NULL, do_add },
+	{ "remove", NULL, do_remove },
+	{ "set", NULL, do_set },
+	{ "config-change", NULL, do_config_change },
+	{ "break", NULL, do_break },
 };
+
+static json_t *run(const struct command *command, const json_t *request, struct errmsg *err)
+{
+	struct params params = { 0 };
+	json_t *result = NULL;
+	struct window *win;
+
+	if (command->run)
+		return command->run(request, err);
+	win = find_window(request, err);
+	if (!win)
+		return NULL;
+	if (!take_params(request, &params, err)) {
+		task_lock(&win->slot.lock);
+		result = command->run_window(win, &params, err);
+		task_unlock(&win->slot.lock);
+	}
+	params_free(&params);
+	return result;
+}
 
 const char control_help[] =
 	"  list                        carriers, windows and devices\n"
@@ -286,7 +299,7 @@ json_t *control_execute(const json_t *request)
 
 	for (i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (!strcmp(commands[i].name, name)) {
-			result = commands[i].run(request, &err);
+			result = run(&commands[i], request, &err);
 			break;
 		}
 	}

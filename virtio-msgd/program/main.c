@@ -239,8 +239,12 @@ static int serve_guest(struct config *config)
 	return child_serve(&config->child, carriers ? carriers->name : "");
 }
 
+/* Operations of devices that are under way are waited for, but not for ever. */
+#define FINISH_MS	5000
+
 static void close_all(void)
 {
+	task_finish(FINISH_MS);
 	while (carriers)
 		carriers->ops->close(carriers);
 	carrier_xen_stop();

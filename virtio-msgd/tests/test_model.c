@@ -258,13 +258,23 @@ static void one_device_only(void **state)
 	bring_up(f);
 }
 
+static unsigned int gone;
+
+static void on_gone(struct carrier *carrier)
+{
+	(void)carrier;
+	gone++;
+}
+
 static void guest_leaves(void **state)
 {
 	struct fixture *f = *state;
 
 	bring_up(f);
 	f->fake->reset_result = -EIO;
-	carrier_guest_gone(&f->g->carrier);
+	gone = 0;
+	carrier_guest_gone(&f->g->carrier, on_gone);
+	assert_int_equal(gone, 1);
 	assert_int_equal(f->fake->queue_stop, 1);
 	assert_false(f->fake->dev.queues[0].enabled);
 	assert_int_equal(f->g->win->slot.status, 0);

@@ -32,42 +32,65 @@ static struct xen_device *find_device(struct xen_guest *guest, uint64_t addr)
 	return NULL;
 }
 
-static void handle_write(struct xen_device *dev, const struct ioreq *req)
+/* The vCPU's request is carried out: let it go on. */
+static void respond(struct xen_vcpu *vcpu, uint64_t data)
 {
-	uint64_t offset = req->addr - dev->base;
+	struct xen_guest *guest = vcpu->guest;
+	unsigned int i = vcpu - guest->vcpus;
+	volatile struct ioreq *slot = &guest->page->vcpu_ioreq[i];
 
-	carrier_write(&dev->carrier, 0, offset, req->size, req->data);
-	if (offset == VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0) || !dev->carrier.windows[0])
-		return;
-	xen_state_page(dev, offset, req->size, req->data);
-	xen_state_save(dev);
+	slot->data = data;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	slot->state = STATE_IORESP_READY;
+	xenevtchn_notify(guest->evtchn, vcpu->port);
+	vcpu->events--;
+}
+
+static void on_done(struct window_access *access)
+{
+	struct xen_vcpu *vcpu = (struct xen_vcpu *)access;
+	struct xen_device *dev = vcpu->dev;
+
+	vcpu->waits = false;
+	if (access->write && access->offset != VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0) && dev->present)
+		xen_state_save(dev);
+	respond(vcpu, access->value);
 }
 
 /* Do what the request asks; what makes no sense reads as 0 and writes nothing. */
-static void handle_access(struct xen_guest *guest, struct ioreq *req)
+static void handle_access(struct xen_vcpu *vcpu, const struct ioreq *req)
 {
-	struct xen_device *dev = find_device(guest, req->addr);
-	uint64_t value = 0;
+	struct xen_device *dev = find_device(vcpu->guest, req->addr);
+	struct window *win = dev ? dev->carrier.windows[0] : NULL;
 
 	if (!dev || req->data_is_ptr || req->count != 1 || req->size > 8)
 		log_limited("xen: %s: access at %#llx of %u bytes, %u times: ignored",
-			    guest->name, (unsigned long long)req->addr,
+			    vcpu->guest->name, (unsigned long long)req->addr,
 			    req->size, req->count);
-	else if (req->dir == IOREQ_READ)
-		value = carrier_read(&dev->carrier, 0, req->addr - dev->base,
-				     req->size);
-	else
-		handle_write(dev, req);
-	if (req->dir == IOREQ_READ)
-		req->data = value;
+	if (!win || req->data_is_ptr || req->count != 1 || req->size > 8) {
+		respond(vcpu, req->dir == IOREQ_READ ? 0 : req->data);
+		return;
+	}
+	vcpu->waits = true;
+	vcpu->dev = dev;
+	vcpu->access = (struct window_access) {
+		.offset = req->addr - dev->base,
+		.size = req->size,
+		.write = req->dir != IOREQ_READ,
+		.value = req->data,
+		.done = on_done,
+	};
+	if (vcpu->access.write)
+		xen_state_page(dev, vcpu->access.offset, req->size, req->data);
+	window_access(win, &vcpu->access);
 }
 
-static void handle_request(struct xen_guest *guest, struct ioreq *req)
+static void handle_request(struct xen_vcpu *vcpu, const struct ioreq *req)
 {
 	switch (req->type) {
 	case IOREQ_TYPE_COPY:
-		handle_access(guest, req);
-		break;
+		handle_access(vcpu, req);
+		return;
 	case IOREQ_TYPE_INVALIDATE:
 		/*
 		 * The guest gives memory back, a page each time. What is mapped, here
@@ -77,16 +100,17 @@ static void handle_request(struct xen_guest *guest, struct ioreq *req)
 		break;
 	default:
 		log_limited("xen: %s: request of unknown type %u: ignored",
-			    guest->name, req->type);
+			    vcpu->guest->name, req->type);
 	}
+	respond(vcpu, req->data);
 }
 
-static bool overdue(const struct xen_guest *guest, unsigned int vcpu)
+static bool overdue(const struct xen_vcpu *vcpu)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - guest->left_at[vcpu].tv_sec > LEFT_SECONDS;
+	return now.tv_sec - vcpu->left_at.tv_sec > LEFT_SECONDS;
 }
 
 /*
@@ -107,12 +131,15 @@ static bool held(struct xen_guest *guest, const struct ioreq *req)
  * @left: look for what was left to the kernel and is still there. Its handler may
  * have looked before the ioeventfd was assigned, and will not look again.
  */
-static bool serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
+static bool serve_vcpu(struct xen_vcpu *vcpu, bool left)
 {
 	static const struct timeval later = { .tv_sec = LEFT_SECONDS };
-	volatile struct ioreq *slot = &guest->page->vcpu_ioreq[vcpu];
+	struct xen_guest *guest = vcpu->guest;
+	volatile struct ioreq *slot = &guest->page->vcpu_ioreq[vcpu - guest->vcpus];
 	struct ioreq req;
 
+	if (vcpu->waits)
+		return true;
 	/* Being processed: by an earlier virtio-msgd that died of it, or then */
 	if (slot->state != STATE_IOREQ_READY && slot->state != STATE_IOREQ_INPROCESS)
 		return false;
@@ -121,30 +148,25 @@ static bool serve_vcpu(struct xen_guest *guest, unsigned int vcpu, bool left)
 	memcpy(&req, (const void *)slot, sizeof(req));
 	if (held(guest, &req))
 		return true;
-	if (xen_ioeventfd_takes(guest, &req) && !(left && overdue(guest, vcpu))) {
+	if (xen_ioeventfd_takes(guest, &req) && !(left && overdue(vcpu))) {
 		if (!left)
-			clock_gettime(CLOCK_MONOTONIC, &guest->left_at[vcpu]);
+			clock_gettime(CLOCK_MONOTONIC, &vcpu->left_at);
 		if (!event_pending(guest->left, EV_TIMEOUT, NULL))
 			event_add(guest->left, &later);
 		return false;
 	}
 
 	slot->state = STATE_IOREQ_INPROCESS;
-	handle_request(guest, &req);
-	slot->data = req.data;
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	slot->state = STATE_IORESP_READY;
-	xenevtchn_notify(guest->evtchn, guest->ports[vcpu]);
-	guest->events[vcpu]--;
+	handle_request(vcpu, &req);
 	return true;
 }
 
 static void serve(struct xen_guest *guest, bool left)
 {
-	unsigned int vcpu;
+	unsigned int i;
 
-	for (vcpu = 0; vcpu < guest->num_vcpus; vcpu++)
-		serve_vcpu(guest, vcpu, left);
+	for (i = 0; i < guest->num_vcpus; i++)
+		serve_vcpu(&guest->vcpus[i], left);
 }
 
 void xen_guest_serve(struct xen_guest *guest)
@@ -155,7 +177,16 @@ void xen_guest_serve(struct xen_guest *guest)
 
 void xen_guest_serve_later(struct xen_guest *guest)
 {
-	event_active(guest->event, EV_TIMEOUT, 0);
+	static const struct timeval now;
+
+	event_add(guest->again, &now);
+}
+
+static void guest_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	serve(arg, false);
 }
 
 static void guest_left(evutil_socket_t fd, short what, void *arg)
@@ -170,9 +201,10 @@ static void guest_left(evutil_socket_t fd, short what, void *arg)
  * here were for notifications that the kernel took, or will take. Whose, can mostly still
  * be seen in the slot; the vCPU may have gone on to its next request.
  */
-static void count_ioeventfds(struct xen_guest *guest, unsigned int vcpu)
+static void count_ioeventfds(struct xen_vcpu *vcpu)
 {
-	uint64_t addr = guest->page->vcpu_ioreq[vcpu].addr;
+	struct xen_guest *guest = vcpu->guest;
+	uint64_t addr = guest->page->vcpu_ioreq[vcpu - guest->vcpus].addr;
 	struct xen_device *dev = find_device(guest, addr);
 
 	if (!dev || !dev->ioeventfds ||
@@ -180,7 +212,7 @@ static void count_ioeventfds(struct xen_guest *guest, unsigned int vcpu)
 		for (dev = guest->devices; dev && !dev->ioeventfds; dev = dev->next)
 			;
 	}
-	for (; guest->events[vcpu] > 0; guest->events[vcpu]--) {
+	for (; vcpu->events > 0; vcpu->events--) {
 		if (dev && dev->carrier.windows[0])
 			dev->carrier.windows[0]->counters.ioeventfds++;
 	}
@@ -189,23 +221,22 @@ static void count_ioeventfds(struct xen_guest *guest, unsigned int vcpu)
 static void guest_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct xen_guest *guest = arg;
-	unsigned int vcpu;
+	unsigned int i;
 	int port;
 
 	(void)fd;
-	if (what & EV_TIMEOUT) {	/* xen_guest_serve_later() */
-		serve(guest, false);
-		return;
-	}
+	(void)what;
 	port = xenevtchn_pending(guest->evtchn);
 	if (port < 0)
 		return;
-	for (vcpu = 0; vcpu < guest->num_vcpus; vcpu++) {
-		if (guest->ports[vcpu] != (uint32_t)port)
+	for (i = 0; i < guest->num_vcpus; i++) {
+		struct xen_vcpu *vcpu = &guest->vcpus[i];
+
+		if (vcpu->port != (uint32_t)port)
 			continue;
-		guest->events[vcpu]++;
-		if (!serve_vcpu(guest, vcpu, false))
-			count_ioeventfds(guest, vcpu);
+		vcpu->events++;
+		if (!serve_vcpu(vcpu, false))
+			count_ioeventfds(vcpu);
 	}
 	xenevtchn_unmask(guest->evtchn, port);
 }
@@ -283,8 +314,9 @@ int xen_guest_open(struct xen_guest *guest, long adopt, struct errmsg *err)
 
 	guest->event = event_new(loop, xenevtchn_fd(guest->evtchn),
 				 EV_READ | EV_PERSIST, guest_event, guest);
+	guest->again = evtimer_new(loop, guest_again, guest);
 	guest->left = evtimer_new(loop, guest_left, guest);
-	if (!guest->event || !guest->left || event_add(guest->event, NULL))
+	if (!guest->event || !guest->again || !guest->left || event_add(guest->event, NULL))
 		return errmsg_set(err, "out of memory");
 	return 0;
 }
@@ -306,6 +338,8 @@ int xen_guest_enable(struct xen_guest *guest, struct errmsg *err)
 			return errmsg_set(err, "cannot bind the event channel of vCPU %u: %s",
 					  vcpu, strerror(errno));
 		guest->ports[vcpu] = port;
+		guest->vcpus[vcpu].guest = guest;
+		guest->vcpus[vcpu].port = port;
 	}
 	guest->enabled = true;
 	return 0;
@@ -331,6 +365,8 @@ void xen_guest_close(struct xen_guest *guest, bool dead)
 {
 	if (guest->event)
 		event_free(guest->event);
+	if (guest->again)
+		event_free(guest->again);
 	if (guest->left)
 		event_free(guest->left);
 	if (guest->resource)

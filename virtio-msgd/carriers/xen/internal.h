@@ -102,6 +102,27 @@ struct xen_device {
 };
 
 /**
+ * struct xen_vcpu - a CPU of a guest
+ * @access: what it waits for
+ * @guest: whose it is
+ * @waits: @access is being carried out
+ * @dev: for which device
+ * @port: event channel of its slot, here
+ * @left_at: when a request of it was left to the kernel
+ * @events: how many more came than requests were accounted for; negative if one was
+ *	answered before its event came
+ */
+struct xen_vcpu {
+	struct window_access access;
+	struct xen_guest *guest;
+	bool waits;
+	struct xen_device *dev;
+	uint32_t port;
+	struct timespec left_at;
+	int events;
+};
+
+/**
  * struct xen_guest - a guest with at least one virtio device
  * @domid: its number
  * @name: its name, or "domain N"
@@ -119,12 +140,11 @@ struct xen_device {
  * @resource: the mapping of @page
  * @page: a request slot for each vCPU
  * @num_vcpus: how many
- * @ports: the event channel of each vCPU's slot, here
+ * @vcpus: each of them
+ * @ports: their event channels, as the kernel wants to have them
  * @event: @evtchn has something
+ * @again: look at all requests
  * @left: a request was left to the kernel: look whether it took it
- * @left_at: when, by vCPU
- * @events: by vCPU, how many more came than requests were accounted for; negative
- *	if one was answered before its event came
  */
 struct xen_guest {
 	uint16_t domid;
@@ -143,11 +163,11 @@ struct xen_guest {
 	xenforeignmemory_resource_handle *resource;
 	volatile struct shared_iopage *page;
 	unsigned int num_vcpus;
+	struct xen_vcpu vcpus[XEN_MAX_VCPUS];
 	uint32_t ports[XEN_MAX_VCPUS];
 	struct event *event;
+	struct event *again;
 	struct event *left;
-	struct timespec left_at[XEN_MAX_VCPUS];
-	int events[XEN_MAX_VCPUS];
 };
 
 /* rule.c */

@@ -27,6 +27,7 @@
 
 /* The guest that this process serves; NULL until it has a device */
 static struct xen_guest *the_guest;
+static bool the_guest_is_dead;
 static unsigned int the_domid;
 static void (*the_guest_over)(void);
 
@@ -139,6 +140,22 @@ static const struct carrier_ops ops = {
 	.close = close_device,
 };
 
+/* Nothing of it is under way any more. */
+static void on_gone(struct carrier *carrier)
+{
+	struct xen_device *dev = xen_device(carrier);
+	struct slot *slot = &carrier->windows[0]->slot;
+
+	task_lock(&slot->lock);
+	window_detach(carrier->windows[0]);
+	task_unlock(&slot->lock);
+	xen_eventfds_release(dev);
+	xen_memory_close(dev);
+	dev->page = 0;
+	xen_state_save(dev);
+	log_line("%s: gone", dev->carrier.name);
+}
+
 /* The device is gone from xenstore: let go of all that is the guest's. */
 static void empty_device(struct xen_device *dev)
 {
@@ -146,15 +163,8 @@ static void empty_device(struct xen_device *dev)
 		return;
 	dev->present = false;
 	xen_state_forget(dev);
-	if (!dev->carrier.windows[0])
-		return;
-	carrier_guest_gone(&dev->carrier);
-	window_detach(dev->carrier.windows[0]);
-	xen_eventfds_release(dev);
-	xen_memory_close(dev);
-	dev->page = 0;
-	xen_state_save(dev);
-	log_line("%s: gone", dev->carrier.name);
+	if (dev->carrier.windows[0])
+		carrier_guest_gone(&dev->carrier, on_gone);
 }
 
 /*
@@ -406,11 +416,8 @@ static void scan(void)
 	char path[32];
 
 	if (!xs_is_domain_introduced(xen_store, the_domid)) {
-		if (the_guest)
-			free_guest(the_guest, true);
-		else
-			xen_store_forget(the_domid);
-		the_guest = NULL;
+		/* Something of it may be under way: the rest is done at the end. */
+		the_guest_is_dead = true;
 		the_guest_over();
 		return;
 	}
@@ -445,7 +452,9 @@ int carrier_xen_serve(unsigned int domid, void (*over)(void), struct errmsg *err
 void carrier_xen_stop(void)
 {
 	if (the_guest)
-		free_guest(the_guest, false);
+		free_guest(the_guest, the_guest_is_dead);
+	else if (the_guest_is_dead)
+		xen_store_forget(the_domid);
 	the_guest = NULL;
 	xen_store_close();
 	xen_rules_free();
