@@ -14,29 +14,120 @@ static struct builtin *to_builtin(struct device *dev)
 	return (struct builtin *)dev;
 }
 
-/* Carry out what is there, a ring full at most */
-static void serve(struct builtin *b)
+void builtin_status(struct builtin *b, uint8_t status)
 {
-	struct vring_chain chain;
-	unsigned int n;
-	int ret = 0;
+	b->req.status[0] = status;
+	b->req.status_len = 1;
+}
 
-	for (n = 0; n < b->vring.size; n++) {
-		ret = vring_pop(&b->vring, &chain);
+/* The next request, if there is one: as vring_pop() */
+static int request_begin(struct builtin *b)
+{
+	struct builtin_request *req = &b->req;
+	int ret = vring_pop(&b->vring, &req->chain);
+
+	if (ret <= 0)
+		return ret;
+	req->begun = true;
+	req->filled = 0;
+	req->status_len = 0;
+	req->executed = !b->begin(b);
+	return 1;
+}
+
+/* All is done but what the device left out of what it may write */
+static size_t request_fill(struct builtin *b, size_t budget, bool *more)
+{
+	struct builtin_request *req = &b->req;
+	size_t end = vring_in_len(&req->chain), len;
+
+	*more = false;
+	if (!req->status_len)
+		return 0;
+	end -= req->status_len;
+	len = end - req->filled;
+	if (len > budget) {
+		len = budget;
+		*more = true;
+	}
+	vring_clear(&req->chain, req->filled, len);
+	req->filled += len;
+	if (!*more) {
+		vring_write(&req->chain, end, req->status, req->status_len);
+		req->filled = end + req->status_len;
+	}
+	return len;
+}
+
+/* Go on with the request, within @budget, from which what was done is taken */
+static int request_step(struct builtin *b, size_t *budget)
+{
+	struct builtin_request *req = &b->req;
+	bool more = false;
+	size_t done;
+
+	if (!vring_chain_valid(&b->vring, &req->chain))
+		return -EFAULT;
+	if (req->executed) {
+		done = request_fill(b, *budget, &more);
+	} else {
+		done = b->step(b, *budget, &more);
+		req->executed = !more;
+		more = true;
+	}
+	*budget -= done < *budget ? done : *budget;
+	if (more)
+		return 0;
+	req->begun = false;
+	return vring_push(&b->vring, &req->chain, req->filled);
+}
+
+/* Carry out what is there, as much as may be done at a time; *@left: there is more */
+static int serve_turn(struct builtin *b, bool *left)
+{
+	size_t budget = BUILTIN_TURN_BYTES;
+	unsigned int n = 0;
+	int ret;
+
+	*left = false;
+	for (;;) {
+		ret = b->req.begun ? 1 : request_begin(b);
 		if (ret <= 0)
-			break;
-		ret = vring_push(&b->vring, &chain, b->request(b, &chain));
+			return ret;
+		if (!budget || n == BUILTIN_TURN_REQUESTS) {
+			*left = true;
+			return 0;
+		}
+		ret = request_step(b, &budget);
 		if (ret)
-			break;
+			return ret;
+		if (b->req.begun)
+			continue;
+		n++;
 		if (!b->coalesce && vring_interrupt(&b->vring))
 			device_used(&b->dev, 0);
 	}
+}
+
+/* From the loop, after all others that have something to do */
+static void serve_later(struct builtin *b)
+{
+	static const struct timeval now;
+
+	event_add(b->again, &now);
+}
+
+static void serve(struct builtin *b)
+{
+	bool left;
+	int ret = serve_turn(b, &left);
+
 	if (vring_interrupt(&b->vring))
 		device_used(&b->dev, 0);
 	if (ret < 0)
 		device_broken(&b->dev, "the guest's queue is broken");
-	else if (n == b->vring.size)
-		event_active(b->again, 0, 0);
+	else if (left)
+		serve_later(b);
 }
 
 static void serve_again(evutil_socket_t fd, short what, void *arg)
@@ -49,6 +140,15 @@ static void serve_again(evutil_socket_t fd, short what, void *arg)
 		serve(b);
 }
 
+static bool features_ok(struct device *dev, uint64_t features)
+{
+	struct builtin *b = to_builtin(dev);
+
+	if (b->accepted)
+		b->accepted(b, features);
+	return true;
+}
+
 static int queue_start(struct device *dev, unsigned int q)
 {
 	struct builtin *b = to_builtin(dev);
@@ -58,7 +158,7 @@ static int queue_start(struct device *dev, unsigned int q)
 			  device_features(dev));
 	/* Some drivers make buffers available, and notify, before DRIVER_OK */
 	if (!ret)
-		event_active(b->again, 0, 0);
+		serve_later(b);
 	return ret;
 }
 
@@ -68,6 +168,9 @@ static int queue_stop(struct device *dev, unsigned int q)
 
 	(void)q;
 	event_del(b->again);
+	if (b->req.begun)
+		vring_drop(&b->vring, &b->req.chain);
+	b->req.begun = false;
 	vring_stop(&b->vring);
 	return 0;
 }
@@ -114,7 +217,7 @@ static int set(struct device *dev, struct params *params, struct errmsg *err)
 {
 	struct builtin *b = to_builtin(dev);
 
-	return b->set ? b->set(b, params, err) : 0;
+	return b->set ? b->set(b, params, err) : params_unknown(params, err);
 }
 
 static void destroy(struct device *dev)
@@ -131,6 +234,7 @@ static void destroy(struct device *dev)
 static const struct device_ops builtin_ops = {
 	.config_read = config_read,
 	.config_write = config_write,
+	.features_ok = features_ok,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.kick = kick,

@@ -47,6 +47,7 @@ static bool transfer(struct i2c *i2c, const struct vring_chain *chain,
 	if (read) {
 		ds1338_read(&i2c->rtc, data, in_len);
 		vring_write(chain, 0, data, in_len);
+		i2c->builtin.req.filled = in_len;
 	} else {
 		vring_read(chain, sizeof(*hdr), data, out_len);
 		ds1338_write(&i2c->rtc, data, out_len);
@@ -54,25 +55,32 @@ static bool transfer(struct i2c *i2c, const struct vring_chain *chain,
 	return true;
 }
 
-static uint32_t i2c_request(struct builtin *b, const struct vring_chain *chain)
+static bool i2c_begin(struct builtin *b)
 {
+	const struct vring_chain *chain = &b->req.chain;
+
+	return vring_out_len(chain) >= sizeof(struct virtio_i2c_out_hdr) &&
+	       vring_in_len(chain) >= sizeof(struct virtio_i2c_in_hdr);
+}
+
+/* A message is short enough to be done at once */
+static size_t i2c_step(struct builtin *b, size_t budget, bool *more)
+{
+	const struct vring_chain *chain = &b->req.chain;
 	struct i2c *i2c = (struct i2c *)b;
-	size_t in_len = vring_in_len(chain);
-	struct virtio_i2c_in_hdr status;
 	struct virtio_i2c_out_hdr hdr;
 	bool ok;
 
-	/* Without room for the status there is nobody to tell */
-	if (vring_out_len(chain) < sizeof(hdr) || in_len < sizeof(status))
-		return 0;
+	(void)budget;
+	*more = false;
 	vring_read(chain, 0, &hdr, sizeof(hdr));
-
 	ok = !i2c->failing && transfer(i2c, chain, &hdr);
 	i2c->failing = !ok && le32toh(hdr.flags) & VIRTIO_I2C_FLAGS_FAIL_NEXT;
-	status.status = ok ? VIRTIO_I2C_MSG_OK : VIRTIO_I2C_MSG_ERR;
-	vring_write(chain, in_len - sizeof(status), &status, sizeof(status));
-	return in_len;
+	builtin_status(b, ok ? VIRTIO_I2C_MSG_OK : VIRTIO_I2C_MSG_ERR);
+	return ok ? chain->len : sizeof(hdr);
 }
+
+_Static_assert(sizeof(struct virtio_i2c_in_hdr) == 1, "a status is a byte");
 
 static void i2c_reset(struct builtin *b)
 {
@@ -98,7 +106,8 @@ static struct device *i2c_create(struct params *params, struct errmsg *err)
 		errmsg_set(err, "out of memory");
 		return NULL;
 	}
-	i2c->builtin.request = i2c_request;
+	i2c->builtin.begin = i2c_begin;
+	i2c->builtin.step = i2c_step;
 	i2c->builtin.reset = i2c_reset;
 	if (choose_clock(i2c, params, err) ||
 	    builtin_init(&i2c->builtin, "i2c", VIRTIO_ID_I2C_ADAPTER,

@@ -12,13 +12,21 @@
 /* A driver has to take less than it asked for; more would keep its CPU waiting */
 #define RNG_MAX_BYTES	4096
 
-static uint32_t rng_request(struct builtin *b, const struct vring_chain *chain)
+static bool rng_begin(struct builtin *b)
 {
+	(void)b;
+	return true;
+}
+
+static size_t rng_step(struct builtin *b, size_t budget, bool *more)
+{
+	const struct vring_chain *chain = &b->req.chain;
 	const struct iovec *seg = chain->seg + chain->num_out;
 	size_t done = 0;
 	unsigned int i;
 
-	(void)b;
+	(void)budget;
+	*more = false;
 	for (i = 0; i < chain->num_in && done < RNG_MAX_BYTES; i++) {
 		size_t len = seg[i].iov_len;
 		ssize_t got;
@@ -32,6 +40,7 @@ static uint32_t rng_request(struct builtin *b, const struct vring_chain *chain)
 		if ((size_t)got < len)
 			break;
 	}
+	b->req.filled = done;
 	return done;
 }
 
@@ -43,7 +52,8 @@ static struct device *rng_create(struct params *params, struct errmsg *err)
 		errmsg_set(err, "out of memory");
 		return NULL;
 	}
-	b->request = rng_request;
+	b->begin = rng_begin;
+	b->step = rng_step;
 	if (builtin_init(b, "rng", VIRTIO_ID_RNG, 0, params, err)) {
 		free(b);
 		return NULL;

@@ -94,7 +94,8 @@ struct device_queue {
  *	device_arrive() as soon as it can serve a driver: at once, or when its
  *	other half is there. NULL: at once
  * @set: change what the user chose, while the device may be in use: takes what it
- *	knows from @params, as when it was created. 0, or -1 with @err set
+ *	knows from @params, as when it was created, and refuses the rest
+ *	(params_unknown()) before it changes anything. 0, or -1 with @err set
  * @unplugged: the device was taken out of its slot; its queues are stopped
  * @destroy: free the device, which is in no slot any more
  */

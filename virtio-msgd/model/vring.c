@@ -149,6 +149,10 @@ static int chain_add(struct virtq *vr, struct vring_chain *chain, uint64_t addr,
 
 	if (n == VRING_MAX_SEGMENTS || (chain->num_in && !write))
 		return -EINVAL;
+	/* Longer ones no driver makes, and no used length can tell of */
+	chain->len += len;
+	if (chain->len > UINT32_MAX)
+		return -EINVAL;
 	ptr = memory_get(vr->mem, addr, len, write);
 	if (!ptr)
 		return -EFAULT;
@@ -442,6 +446,8 @@ int vring_pop(struct virtq *vr, struct vring_chain *chain)
 	chain->slots = 0;
 	chain->num_out = 0;
 	chain->num_in = 0;
+	chain->len = 0;
+	chain->generation = vr->mem->generation;
 	if (packed(vr->features))
 		ret = packed_pop(vr, chain, desc, device);
 	else
@@ -468,6 +474,16 @@ int vring_push(struct virtq *vr, struct vring_chain *chain, uint32_t written)
 	vr->taken -= chain->slots;
 	vr->used_since += chain->slots;
 	return 0;
+}
+
+void vring_drop(struct virtq *vr, struct vring_chain *chain)
+{
+	chain_put(vr, chain);
+}
+
+bool vring_chain_valid(const struct virtq *vr, const struct vring_chain *chain)
+{
+	return vr->mem->generation == chain->generation;
 }
 
 bool vring_interrupt(struct virtq *vr)
@@ -540,5 +556,18 @@ void vring_write(const struct vring_chain *chain, size_t skip, const void *buf, 
 	for (i = 0; i < chain->num_in && len; i++, from += n, len -= n) {
 		n = skip_segment(&seg[i], &skip, len, &to);
 		memcpy(to, from, n);
+	}
+}
+
+void vring_clear(const struct vring_chain *chain, size_t skip, size_t len)
+{
+	const struct iovec *seg = chain->seg + chain->num_out;
+	unsigned int i;
+	uint8_t *to;
+	size_t n;
+
+	for (i = 0; i < chain->num_in && len; i++, len -= n) {
+		n = skip_segment(&seg[i], &skip, len, &to);
+		memset(to, 0, n);
 	}
 }

@@ -65,6 +65,8 @@ struct virtq {
  * @slots: ring entries it takes (packed)
  * @num_out: segments of @seg that the device reads
  * @num_in: segments after them that it writes
+ * @len: bytes of all segments, less than 4 GiB
+ * @generation: of the memory that they are in
  * @seg: the segments, checked and mapped
  */
 struct vring_chain {
@@ -72,6 +74,8 @@ struct vring_chain {
 	uint16_t slots;
 	unsigned int num_out;
 	unsigned int num_in;
+	uint64_t len;
+	uint64_t generation;
 	struct iovec seg[VRING_MAX_SEGMENTS];
 };
 
@@ -105,6 +109,10 @@ void vring_stop(struct virtq *vr);
  */
 int vring_pop(struct virtq *vr, struct vring_chain *chain);
 int vring_push(struct virtq *vr, struct vring_chain *chain, uint32_t written);
+/* Let go of one that does not go back, because the queue is stopped. */
+void vring_drop(struct virtq *vr, struct vring_chain *chain);
+/* Its buffers are where they were when it was taken. */
+bool vring_chain_valid(const struct virtq *vr, const struct vring_chain *chain);
 
 /* Whether the driver wants an interrupt for what was pushed since last asked */
 bool vring_interrupt(struct virtq *vr);
@@ -119,5 +127,7 @@ size_t vring_out_len(const struct vring_chain *chain);
  */
 void vring_read(const struct vring_chain *chain, size_t skip, void *buf, size_t len);
 void vring_write(const struct vring_chain *chain, size_t skip, const void *buf, size_t len);
+/* The same with zeros */
+void vring_clear(const struct vring_chain *chain, size_t skip, size_t len);
 
 #endif

@@ -269,6 +269,28 @@ static void packed(void **state)
 		assert_int_equal(request(RTC, RD, 1 + i, NULL), VIRTIO_I2C_MSG_OK);
 }
 
+/* Nobody answers: what is said to have been written was all the same */
+static void errors_write_what_they_say(void **state)
+{
+	static const struct { uint16_t addr; uint32_t len; } wrong[] = {
+		{ 0x50 << 1, 4 }, { RTC, 8193 }, { RTC | 1, 1 },
+	};
+	uint8_t *buf = guest_ptr(g, BUF);
+	uint32_t written, j;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		memset(buf, 0xa5, wrong[i].len + 1);
+		assert_int_equal(request(wrong[i].addr, RD, wrong[i].len, &written),
+				 VIRTIO_I2C_MSG_ERR);
+		assert_int_equal(written, wrong[i].len + 1);
+		for (j = 0; j < wrong[i].len; j++)
+			assert_int_equal(buf[j], 0);
+		assert_int_equal(buf[j], 0xa5);
+	}
+}
+
 static void no_clock(void **state)
 {
 	(void)state;
@@ -292,6 +314,7 @@ int main(void)
 		TEST(broken_ring),
 		TEST(early_buffers),
 		TEST(packed),
+		TEST(errors_write_what_they_say),
 		TEST(no_clock),
 	};
 
