@@ -28,6 +28,7 @@ void carrier_remove(struct carrier *carrier)
 	struct carrier **at = &carriers;
 
 	memory_clear(&carrier->memory);
+	log_limit_end(&carrier->log);
 	while (*at && *at != carrier)
 		at = &(*at)->next;
 	if (*at)

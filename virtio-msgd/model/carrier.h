@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/base.h"
 #include "model/memory.h"
 
 #define CARRIER_MAX_WINDOWS	64
@@ -63,6 +64,7 @@ struct carrier_ops {
  * @windows: the windows by number, num_windows of them; entries may be NULL
  * @num_windows: how many entries count
  * @gone: see carrier_guest_gone()
+ * @log: of what the guest causes as a whole
  * @next: the list of all carriers
  */
 struct carrier {
@@ -75,6 +77,7 @@ struct carrier {
 	struct window *windows[CARRIER_MAX_WINDOWS];
 	unsigned int num_windows;
 	void (*gone)(struct carrier *carrier);
+	struct log_limit log;
 	struct carrier *next;
 };
 

@@ -26,6 +26,7 @@ int device_init(struct device *dev, const struct device_ops *ops,
 
 void device_release(struct device *dev)
 {
+	log_limit_end(&dev->log);
 	free(dev->queues);
 	dev->queues = NULL;
 }

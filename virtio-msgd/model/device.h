@@ -22,14 +22,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/base.h"
+
 #define DEVICE_WAIT_MS		1000
 #define DEVICE_MAX_QUEUES	256
 #define DEVICE_QUEUE_MAX_SIZE	32768
 
 struct device;
-struct errmsg;
 struct memory;
-struct params;
 struct slot;
 
 /**
@@ -138,6 +138,7 @@ struct device_ops {
  * @queues: @num_queues of them, see device_init()
  * @home: the slot that the user gave it, or NULL
  * @slot: where it is plugged in, or NULL: no driver can see it
+ * @log: of what it says, or its other half causes
  *
  * A device keeps to these values while it is in a slot; only config space and
  * what the device_* functions report changes.
@@ -156,6 +157,7 @@ struct device {
 	struct device_queue *queues;
 	struct slot *home;
 	struct slot *slot;
+	struct log_limit log;
 };
 
 /**

@@ -43,7 +43,7 @@ void device_broken(struct device *dev, const char *why)
 {
 	if (!dev->slot)
 		return;
-	log_limited("%s, window %u: %s: %s", dev->slot->carrier->name, dev->slot->window, dev->name,
+	log_limited(&dev->log, "%s, window %u: %s: %s", dev->slot->carrier->name, dev->slot->window, dev->name,
 		    why);
 	/* Without a driver there is nobody to tell, and nothing to reset */
 	if (!dev->slot->status || dev->slot->status & VIRTIO_CONFIG_S_NEEDS_RESET)

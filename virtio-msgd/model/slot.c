@@ -15,9 +15,9 @@
 
 #define BIT64(n)	(1ULL << (n))
 
-static void complain(const struct slot *slot, const char *what)
+static void complain(struct slot *slot, const char *what)
 {
-	log_limited("%s, window %u: the guest %s", slot->carrier->name,
+	log_limited(&slot->log, "%s, window %u: the guest %s", slot->carrier->name,
 		    slot->window, what);
 }
 

@@ -47,6 +47,7 @@ struct slot_ops {
  * @features_bad: it accepted something that nobody offers
  * @strict: a SET_CONFIG with a stale generation is refused
  * @resetting: a reset has begun and is not complete (device_ops.reset)
+ * @log: of what the driver causes
  */
 struct slot {
 	const struct slot_ops *ops;
@@ -62,6 +63,7 @@ struct slot {
 	bool features_bad;
 	bool strict;
 	bool resetting;
+	struct log_limit log;
 };
 
 /* Put a device into an empty slot: 0 or -EBUSY. The driver is told. */

@@ -71,6 +71,7 @@ void window_destroy(struct window *win)
 {
 	window_reset(win);
 	window_detach(win);
+	log_limit_end(&win->slot.log);
 	win->carrier->windows[win->index] = NULL;
 	win->personality->destroy(win);
 	free(win);

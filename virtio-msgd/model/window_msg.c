@@ -162,7 +162,7 @@ static void page_write(struct window *win, uint64_t value)
 		return;
 	if (!(identity(win) >> 48 & VIRTIO_MSG_MMIO_F_PAGE) ||
 	    memory_ref_set(guest_memory(win), &mw->page, addr, VIRTIO_MSG_MMIO_PAGE_SIZE)) {
-		log_limited("%s, window %u: the guest gives a message page that cannot be used",
+		log_limited(&win->slot.log, "%s, window %u: the guest gives a message page that cannot be used",
 			    win->carrier->name, win->index);
 		return;
 	}
@@ -220,7 +220,7 @@ static void doorbell(struct window *win)
 	size_t len;
 
 	if (!page) {
-		log_limited("%s, window %u: the guest rings the doorbell without a message page",
+		log_limited(&win->slot.log, "%s, window %u: the guest rings the doorbell without a message page",
 			    win->carrier->name, win->index);
 		return;
 	}

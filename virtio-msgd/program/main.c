@@ -319,6 +319,7 @@ int main(int argc, char **argv)
 	struct config config;
 	int ret;
 
+	log_init();
 	config_init(&config);
 	signal(SIGPIPE, SIG_IGN);
 	loop = event_base_new();
@@ -329,6 +330,7 @@ int main(int argc, char **argv)
 	ret = run(&config, argc, argv);
 	close_all();
 	config_free(&config);
+	log_end();
 	event_base_free(loop);
 	return ret;
 }

@@ -34,7 +34,7 @@ static int serve(struct vhost_user *vu)
 	if (in->flags & VU_REPLY)
 		return -EPROTO;
 	if (!known)
-		log_limited("vhost-user %s: request %u of the backend, %u bytes, is not known",
+		log_limited(&vu->dev.log, "vhost-user %s: request %u of the backend, %u bytes, is not known",
 			    vu->options.path, in->request, in->size);
 	if (in->flags & VU_NEED_REPLY && vu_has(vu, VU_PROTOCOL_F_REPLY_ACK)) {
 		int ret = answer(vu, known);

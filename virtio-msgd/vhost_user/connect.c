@@ -57,7 +57,7 @@ static void disconnect(struct vhost_user *vu, unsigned int retry_ms)
 static void complain(struct vhost_user *vu, const char *what)
 {
 	if (!vu->complained)
-		log_line("vhost-user %s: %s; trying again until it is there", vu->options.path,
+		log_limited(&vu->dev.log, "vhost-user %s: %s; trying again until it is there", vu->options.path,
 			 what);
 	vu->complained = true;
 }
@@ -272,7 +272,7 @@ static void negotiated(struct vhost_user *vu)
 		return;
 	}
 	if (vu->complained)
-		log_line("vhost-user %s: the backend is there", vu->options.path);
+		log_limited(&vu->dev.log, "vhost-user %s: the backend is there", vu->options.path);
 	vu->complained = false;
 	vu->state = VU_READY;
 	vu_came(vu);
@@ -428,7 +428,7 @@ void vu_give_up(struct vhost_user *vu, const char *why)
 {
 	bool in_use = vu_queues_running(vu) || vu_memory_granted(vu);
 
-	log_limited("vhost-user %s: %s: the connection is given up", vu->options.path, why);
+	log_limited(&vu->dev.log, "vhost-user %s: %s: the connection is given up", vu->options.path, why);
 	if (!in_use || shutdown(vu->conn.fd, SHUT_WR)) {
 		disconnect(vu, RETRY_FAILED_MS);
 	} else {

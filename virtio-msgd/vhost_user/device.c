@@ -283,7 +283,7 @@ static void resume(struct vhost_user *vu)
 		device_broken(&vu->dev, "the backend that came back cannot go on");
 		return;
 	}
-	log_line("vhost-user %s: the backend goes on where it was", vu->options.path);
+	log_limited(&vu->dev.log, "vhost-user %s: the backend goes on where it was", vu->options.path);
 	device_config_changed(&vu->dev);
 }
 
@@ -315,7 +315,7 @@ void vu_went(struct vhost_user *vu, const char *why, bool may_return)
 	if (vu->waiting)
 		return;
 	if (may_return && resumable(vu)) {
-		log_line("vhost-user %s: %s; the driver's requests wait for it %u s",
+		log_limited(&vu->dev.log, "vhost-user %s: %s; the driver's requests wait for it %u s",
 			 vu->options.path, why, vu->options.reconnect_s);
 		vu->waiting = true;
 		event_add(vu->grace, &wait);
@@ -337,7 +337,7 @@ static bool features_ok(struct device *dev, uint64_t features)
 	vu->touched = true;
 	if (!send_features(vu, features) && !set_status(vu, STATUS_FEATURES))
 		return true;
-	log_limited("vhost-user %s: %s features %#llx", vu->options.path,
+	log_limited(&vu->dev.log, "vhost-user %s: %s features %#llx", vu->options.path,
 		    vu->state == VU_READY ? "the backend refuses" : "no backend to take",
 		    (unsigned long long)backend_features(vu, features));
 	return false;

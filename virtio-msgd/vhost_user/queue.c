@@ -18,21 +18,22 @@
 /* Packed ring: both indices 0, both wrap counters 1 */
 #define PACKED_BASE	0x80008000
 
-static void drain(int fd)
+static void drain(struct vhost_user *vu, int fd)
 {
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_limited("an eventfd cannot be read");
+		log_limited(&vu->dev.log, "vhost-user %s: an eventfd cannot be read", vu->options.path);
 }
 
-static void signal_fd(int fd)
+static void signal_fd(struct vhost_user *vu, int fd)
 {
 	uint64_t one = 1;
 
 	/* EAGAIN: it is signalled as often as it can be */
 	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_limited("an eventfd cannot be written");
+		log_limited(&vu->dev.log, "vhost-user %s: an eventfd cannot be written",
+			    vu->options.path);
 }
 
 static unsigned int queue_of(const struct vhost_user *vu, int fd)
@@ -49,7 +50,7 @@ static void called(evutil_socket_t fd, short what, void *arg)
 	struct vhost_user *vu = arg;
 
 	(void)what;
-	drain(fd);
+	drain(vu, fd);
 	device_used(&vu->dev, queue_of(vu, fd));
 }
 
@@ -58,7 +59,7 @@ static void failed(evutil_socket_t fd, short what, void *arg)
 	struct vhost_user *vu = arg;
 
 	(void)what;
-	drain(fd);
+	drain(vu, fd);
 	device_broken(&vu->dev, "the backend says that a queue is broken");
 }
 
@@ -291,7 +292,7 @@ int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 		return ret;
 
 	/* A ring starts with a kick; and what came before was for nobody */
-	signal_fd(vu->queues[q].kick);
+	signal_fd(vu, vu->queues[q].kick);
 	if (resume)
 		device_used(&vu->dev, q);
 	return 0;
@@ -334,7 +335,7 @@ int vu_queue_stop(struct vhost_user *vu, unsigned int q, int64_t *base)
 void vu_queue_kick(struct vhost_user *vu, unsigned int q)
 {
 	if (vu->queues[q].kick >= 0)
-		signal_fd(vu->queues[q].kick);
+		signal_fd(vu, vu->queues[q].kick);
 }
 
 bool vu_queues_running(const struct vhost_user *vu)

@@ -200,12 +200,12 @@ static void finish_hello(struct conn *conn)
 
 	conn->have = 0;
 	if (!welcome.error) {
-		log_line("%s: a guest connects", conn->uml->carrier.name);
+		log_limited(&conn->uml->carrier.log, "%s: a guest connects", conn->uml->carrier.name);
 		event_del(conn->event);
 		event_assign(conn->event, loop, conn->fd, EV_READ | EV_PERSIST, on_access, conn);
 		event_add(conn->event, NULL);
 	} else {
-		log_limited("%s: a guest is refused: %s", conn->uml->carrier.name,
+		log_limited(&conn->uml->carrier.log, "%s: a guest is refused: %s", conn->uml->carrier.name,
 			    strerror(welcome.error));
 	}
 	if (!conn_send(conn, &welcome, sizeof(welcome)) || welcome.error)
@@ -296,7 +296,7 @@ void conn_open(void *arg, int fd)
 	if (!conn || !conn->event) {
 		free(conn);
 		close(fd);
-		log_limited("%s: too many connect that say nothing", uml->carrier.name);
+		log_limited(&uml->carrier.log, "%s: too many connect that say nothing", uml->carrier.name);
 		return;
 	}
 	conn->uml = uml;

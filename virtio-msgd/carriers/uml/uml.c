@@ -71,7 +71,7 @@ static void forget_guest(struct uml *uml)
 
 void uml_guest_gone(struct uml *uml)
 {
-	log_line("%s: the guest is gone", uml->carrier.name);
+	log_limited(&uml->carrier.log, "%s: the guest is gone", uml->carrier.name);
 	forget_guest(uml);
 }
 

@@ -64,7 +64,7 @@ static void handle_access(struct xen_vcpu *vcpu, const struct ioreq *req)
 	struct window *win = dev ? dev->carrier.windows[0] : NULL;
 
 	if (!dev || req->data_is_ptr || req->count != 1 || req->size > 8)
-		log_limited("xen: %s: access at %#llx of %u bytes, %u times: ignored",
+		log_limited(&vcpu->guest->log, "xen: %s: access at %#llx of %u bytes, %u times: ignored",
 			    vcpu->guest->name, (unsigned long long)req->addr,
 			    req->size, req->count);
 	if (!win || req->data_is_ptr || req->count != 1 || req->size > 8) {
@@ -99,7 +99,7 @@ static void handle_request(struct xen_vcpu *vcpu, const struct ioreq *req)
 		 */
 		break;
 	default:
-		log_limited("xen: %s: request of unknown type %u: ignored",
+		log_limited(&vcpu->guest->log, "xen: %s: request of unknown type %u: ignored",
 			    vcpu->guest->name, req->type);
 	}
 	respond(vcpu, req->data);

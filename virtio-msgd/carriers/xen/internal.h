@@ -145,6 +145,7 @@ struct xen_vcpu {
  * @event: @evtchn has something
  * @again: look at all requests
  * @left: a request was left to the kernel: look whether it took it
+ * @log: of accesses that make no sense
  */
 struct xen_guest {
 	uint16_t domid;
@@ -168,6 +169,7 @@ struct xen_guest {
 	struct event *event;
 	struct event *again;
 	struct event *left;
+	struct log_limit log;
 };
 
 /* rule.c */

@@ -60,7 +60,7 @@ static void *map_grants(struct memory *mem, uint64_t addr, size_t len, bool writ
 		return ptr + PAGE_OFFSET(addr);
 	}
 refuse:
-	log_limited("%s: the guest did not grant %zu bytes at reference %#llx",
+	log_limited(&dev->carrier.log, "%s: the guest did not grant %zu bytes at reference %#llx",
 		    dev->carrier.name, len, (unsigned long long)first);
 	return NULL;
 }

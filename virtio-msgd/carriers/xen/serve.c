@@ -247,6 +247,7 @@ static void free_guest(struct xen_guest *guest, bool dead)
 		xen_store_forget(guest->domid);
 		log_line("xen: %s: gone", guest->name);
 	}
+	log_limit_end(&guest->log);
 	free(guest->name);
 	free(guest->uuid);
 	free(guest);

@@ -13,6 +13,7 @@
 struct xs_handle *xen_store;
 
 static struct event *event;
+static struct log_limit store_log;
 
 int xen_store_open(event_callback_fn on_change, struct errmsg *err)
 {
@@ -100,7 +101,7 @@ void xen_store_write(const char *value, const char *fmt, ...)
 	if (ret < 0)
 		return;
 	if (!xs_write(xen_store, XBT_NULL, path, value, strlen(value)))
-		log_limited("xen: cannot write %s: %s", path, strerror(errno));
+		log_limited(&store_log, "xen: cannot write %s: %s", path, strerror(errno));
 	free(path);
 }
 
