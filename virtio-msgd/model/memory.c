@@ -2,29 +2,38 @@
 #include "model/memory.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/base.h"
 
-static bool overlaps(const struct memory *mem, uint64_t gpa, uint64_t size)
+/* The first region that ends after @gpa: how many are before it */
+static unsigned int find(const struct memory *mem, uint64_t gpa)
 {
-	unsigned int i;
+	unsigned int low = 0, high = mem->num_regions;
 
-	for (i = 0; i < mem->num_regions; i++) {
-		const struct memory_region *r = &mem->regions[i];
+	while (low < high) {
+		unsigned int mid = low + (high - low) / 2;
+		const struct memory_region *r = &mem->regions[mid];
 
-		if (gpa < r->gpa + r->size && r->gpa < gpa + size)
-			return true;
+		if (gpa - r->gpa < r->size || gpa < r->gpa)
+			high = mid;
+		else
+			low = mid + 1;
 	}
-	return false;
+	return low;
 }
 
 /* Where a new region may go, or why not */
 static int region_check(const struct memory *mem, uint64_t gpa, uint64_t size)
 {
-	if (!size || gpa + size < gpa || overlaps(mem, gpa, size))
+	unsigned int at = find(mem, gpa);
+
+	if (!size || gpa + size < gpa ||
+	    (at < mem->num_regions && mem->regions[at].gpa < gpa + size))
 		return -EINVAL;
 	if (mem->ops && (gpa + size - 1) & MEMORY_GRANT)
 		return -EINVAL;
@@ -33,14 +42,36 @@ static int region_check(const struct memory *mem, uint64_t gpa, uint64_t size)
 	return 0;
 }
 
+/* Room for one more */
+static int make_room(struct memory *mem)
+{
+	unsigned int room = mem->room ? mem->room * 2 : 4;
+	struct memory_region *regions;
+
+	if (mem->num_regions < mem->room)
+		return 0;
+	regions = reallocarray(mem->regions, room, sizeof(*regions));
+	if (!regions)
+		return -ENOMEM;
+	mem->regions = regions;
+	mem->room = room;
+	return 0;
+}
+
 int memory_add_mapped(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 		      uint64_t offset, void *host)
 {
 	int ret = region_check(mem, gpa, size);
+	unsigned int at = find(mem, gpa);
 
+	if (!ret)
+		ret = make_room(mem);
 	if (ret)
 		return ret;
-	mem->regions[mem->num_regions++] = (struct memory_region) {
+	memmove(&mem->regions[at + 1], &mem->regions[at],
+		(mem->num_regions - at) * sizeof(*mem->regions));
+	mem->num_regions++;
+	mem->regions[at] = (struct memory_region) {
 		.gpa = gpa,
 		.size = size,
 		.fd = fd,
@@ -72,8 +103,12 @@ int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 		goto close;
 	}
 	ret = guard_add(host, size);
-	if (!ret)
-		return memory_add_mapped(mem, gpa, size, fd, offset, host);
+	if (!ret) {
+		ret = memory_add_mapped(mem, gpa, size, fd, offset, host);
+		if (!ret)
+			return 0;
+		guard_remove(host);
+	}
 	munmap(host, size);
 close:
 	close(fd);
@@ -90,12 +125,16 @@ void memory_clear(struct memory *mem)
 		if (r->fd >= 0)
 			close(r->fd);
 	}
+	free(mem->regions);
+	mem->regions = NULL;
+	mem->room = 0;
 	mem->generation++;
 }
 
 void *memory_get(struct memory *mem, uint64_t addr, uint64_t len, bool write)
 {
-	unsigned int i;
+	const struct memory_region *r;
+	unsigned int at;
 
 	if (!len)
 		return NULL;
@@ -104,14 +143,13 @@ void *memory_get(struct memory *mem, uint64_t addr, uint64_t len, bool write)
 			return NULL;
 		return mem->ops->map(mem, addr, len, write);
 	}
-	for (i = 0; i < mem->num_regions; i++) {
-		const struct memory_region *r = &mem->regions[i];
-
-		if (addr >= r->gpa && addr - r->gpa < r->size &&
-		    len <= r->size - (addr - r->gpa))
-			return r->host + (addr - r->gpa);
-	}
-	return NULL;
+	at = find(mem, addr);
+	if (at == mem->num_regions)
+		return NULL;
+	r = &mem->regions[at];
+	if (addr < r->gpa || len > r->size - (addr - r->gpa))
+		return NULL;
+	return r->host + (addr - r->gpa);
 }
 
 static bool in_region(const struct memory *mem, const uint8_t *ptr)

@@ -18,7 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMORY_MAX_REGIONS	8
+/* A guest in more pieces than that is none that anybody uses */
+#define MEMORY_MAX_REGIONS	4096
 
 /* An address with this bit is a grant, where the carrier has memory_ops */
 #define MEMORY_GRANT		(1ULL << 63)
@@ -70,8 +71,9 @@ struct memory_xen {
 
 /**
  * struct memory - all memory of one guest
- * @regions: sorted by nothing, overlapping never
+ * @regions: sorted by address, overlapping never
  * @num_regions: how many
+ * @room: for so many
  * @generation: rises with every change of the regions (a guest that came or
  *	went, pages the carrier invalidated): pointers from before are no longer
  *	good, and a device that passed the regions on passes them on again
@@ -80,8 +82,9 @@ struct memory_xen {
  * @opaque: the carrier's, for @ops
  */
 struct memory {
-	struct memory_region regions[MEMORY_MAX_REGIONS];
+	struct memory_region *regions;
 	unsigned int num_regions;
+	unsigned int room;
 	uint64_t generation;
 	const struct memory_xen *xen;
 	const struct memory_ops *ops;

@@ -42,10 +42,12 @@ static void bounds(void **state)
 	assert_null(memory_get(&mem, BASE, 1, true));
 }
 
+/* 1537 is prime to MEMORY_MAX_REGIONS: each place once */
+#define MANY_AT(i)	(BASE + (uint64_t)((i) * 1537U % MEMORY_MAX_REGIONS) * 2 * SIZE)
+
 static void regions(void **state)
 {
 	struct memory mem = { 0 };
-	unsigned int i;
 
 	(void)state;
 	/* Adjacent ones are still two; the second is the middle of its file */
@@ -65,9 +67,31 @@ static void regions(void **state)
 	assert_int_equal(memory_add(&mem, 0x100000, SIZE, file(SIZE), -(uint64_t)0x1000), -EINVAL);
 	assert_int_equal(memory_add(&mem, 0x100000, SIZE, -1, 0), -EBADF);
 	assert_int_equal(mem.num_regions, 2);
-	for (i = 2; i < MEMORY_MAX_REGIONS; i++)
-		assert_int_equal(memory_add(&mem, i * 0x100000, SIZE, file(SIZE), 0), 0);
-	assert_int_equal(memory_add(&mem, i * 0x100000, SIZE, file(SIZE), 0), -ENOSPC);
+	memory_clear(&mem);
+	assert_int_equal(mem.num_regions, 0);
+}
+
+/* More than any protocol has room for, in no order */
+static void many_regions(void **state)
+{
+	struct memory mem = { 0 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < MEMORY_MAX_REGIONS; i++)
+		assert_int_equal(memory_add(&mem, MANY_AT(i), SIZE, file(SIZE), 0), 0);
+	assert_int_equal(memory_add(&mem, BASE, SIZE, file(SIZE), 0), -ENOSPC);
+	assert_int_equal(memory_add(&mem, MANY_AT(7) + SIZE - 1, 2, file(SIZE), 0), -EINVAL);
+	for (i = 0; i < MEMORY_MAX_REGIONS; i++) {
+		uint8_t *ptr = memory_get(&mem, MANY_AT(i), SIZE, true);
+
+		assert_non_null(ptr);
+		memcpy(ptr, &i, sizeof(i));
+		assert_null(memory_get(&mem, MANY_AT(i), SIZE + 1, true));
+		assert_null(memory_get(&mem, MANY_AT(i) - 1, 1, true));
+	}
+	for (i = 0; i < MEMORY_MAX_REGIONS; i++)
+		assert_memory_equal(memory_get(&mem, MANY_AT(i), 4, false), &i, sizeof(i));
 	memory_clear(&mem);
 }
 
@@ -156,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(regions),
+		cmocka_unit_test(many_regions),
 		cmocka_unit_test(reference),
 		cmocka_unit_test(grants),
 	};

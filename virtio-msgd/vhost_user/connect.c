@@ -47,7 +47,7 @@ static void disconnect(struct vhost_user *vu, unsigned int retry_ms)
 	vu->config_again = false;
 	vu->unsynced = false;
 	vu->touched = false;
-	vu->num_regions = 0;
+	vu_memory_forget(vu);
 	vu_queues_forget(vu);
 	if (retry_ms)
 		set_timer(vu, retry_ms);

@@ -43,6 +43,16 @@ enum vu_state {
 };
 
 /**
+ * struct vu_table - regions of memory
+ * @regions: those
+ * @num: how many
+ */
+struct vu_table {
+	struct vu_region *regions;
+	unsigned int num;
+};
+
+/**
  * struct vu_queue - a virtqueue at the backend
  * @kick: eventfd that tells the backend of new buffers; -1: queue is not set up
  * @call: eventfd by which it tells of used ones
@@ -116,8 +126,7 @@ struct vu_config_writes {
  * @touched: it knows of a driver: has to be reset for the next
  * @to_start: queues to come until the device is started
  * @written: to its config space since the driver reset the device
- * @regions: memory it has
- * @num_regions: how many
+ * @table: the guest's memory as the backend has it
  * @shared: memory.generation of that, valid while num_regions
  * @inflight: description of its record of requests in flight
  * @inflight_fd: that record, -1: none
@@ -162,8 +171,7 @@ struct vhost_user {
 	bool touched;
 	unsigned int to_start;
 	struct vu_config_writes written;
-	struct vu_region regions[VU_MAX_REGIONS];
-	unsigned int num_regions;
+	struct vu_table table;
 	uint64_t shared;
 	struct vu_inflight inflight;
 	int inflight_fd;
@@ -297,6 +305,8 @@ bool vu_memory_granted(const struct vhost_user *vu);
 int vu_memory_trim(struct vhost_user *vu);
 /* Have it let go of the memory, as far as the protocol has words for that. */
 int vu_memory_unshare(struct vhost_user *vu);
+/* It is gone, and has none any more. */
+void vu_memory_forget(struct vhost_user *vu);
 /* The address to name @addr of the guest by; 0: there is none */
 uint64_t vu_memory_user_addr(const struct vhost_user *vu, uint64_t addr);
 

@@ -3,24 +3,17 @@
  * The guest's memory, handed to the backend by descriptors.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_ring.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "model/model.h"
 #include "vhost_user/internal.h"
 
-/**
- * struct table - regions to hand over
- * @fds: one for each
- * @own_fds: they were made for this, and are closed after sending
- */
-struct table {
-	struct vu_region regions[VU_MAX_REGIONS];
-	int fds[VU_MAX_REGIONS];
-	unsigned int num;
-	bool own_fds;
-};
+/* Rings have three parts, between and around which are other grants */
+#define MAX_SPANS	(3 * DEVICE_MAX_QUEUES)
 
 /* Grant references have 32 bits */
 #define GRANTS_END	(MEMORY_GRANT + (1ULL << 32) * 4096)
@@ -48,44 +41,45 @@ uint64_t vu_memory_user_addr(const struct vhost_user *vu, uint64_t addr)
 	return (uintptr_t)memory_get(device_memory(&vu->dev), addr, 1, false);
 }
 
-static int add_region(struct table *table, uint64_t gpa, uint64_t size, uint64_t user_addr,
-		      int fd)
+static int add_region(struct vu_table *table, const struct vu_region *region)
 {
-	if (table->num == VU_MAX_REGIONS) {
-		if (table->own_fds && fd >= 0)
-			close(fd);
-		return -ENOSPC;
-	}
-	if (fd < 0)
-		return fd;
-	table->regions[table->num] = (struct vu_region) {
-		.guest_addr = gpa,
-		.size = size,
-		.user_addr = user_addr,
-	};
-	table->fds[table->num++] = fd;
+	struct vu_region *regions;
+
+	regions = reallocarray(table->regions, table->num + 1, sizeof(*regions));
+	if (!regions)
+		return -ENOMEM;
+	table->regions = regions;
+	regions[table->num++] = *region;
 	return 0;
 }
 
-static int add_memory(struct vhost_user *vu, struct table *table, const struct memory_xen *xen)
+static void table_free(struct vu_table *table)
 {
-	struct memory *mem = device_memory(&vu->dev);
+	free(table->regions);
+	*table = (struct vu_table) { NULL, 0 };
+}
+
+static int add_memory(struct vhost_user *vu, struct vu_table *table)
+{
+	const struct memory *mem = device_memory(&vu->dev);
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; i < mem->num_regions && !ret; i++) {
 		const struct memory_region *r = &mem->regions[i];
+		struct vu_region region = {
+			.guest_addr = r->gpa,
+			.size = r->size,
+			.user_addr = (uintptr_t)r->host,
+		};
 
-		ret = add_region(table, r->gpa, r->size, (uintptr_t)r->host,
-				 xen ? mem->ops->share(mem) : r->fd);
-		if (ret)
-			break;
-		if (!xen) {
-			table->regions[i].mmap_offset = r->offset;
-			continue;
+		if (mem->xen) {
+			region.xen_flags = VU_XEN_FOREIGN;
+			region.xen_domid = mem->xen->domid;
+		} else {
+			region.mmap_offset = r->offset;
 		}
-		table->regions[i].xen_flags = VU_XEN_FOREIGN;
-		table->regions[i].xen_domid = xen->domid;
+		ret = add_region(table, &region);
 	}
 	return ret;
 }
@@ -100,15 +94,11 @@ struct span {
 	uint64_t end;
 };
 
-#define MAX_SPANS	(3 * VU_MAX_REGIONS)
-
 static void add_span(struct span *spans, unsigned int *num, uint64_t addr, uint64_t len)
 {
 	struct span new = { addr & ~4095ULL, (addr + len + 4095) & ~4095ULL };
 	unsigned int i, j;
 
-	if (*num == MAX_SPANS)
-		return;
 	for (i = 0; i < *num && spans[i].start < new.start; i++)
 		;
 	for (j = (*num)++; j > i; j--)
@@ -148,56 +138,43 @@ static unsigned int ring_spans(const struct vhost_user *vu, struct span *spans)
 	return join_spans(spans, num);
 }
 
-static int add_grants(struct vhost_user *vu, struct table *table, const struct memory_xen *xen)
+static int add_grant_region(struct vhost_user *vu, struct vu_table *table, uint64_t start,
+			    uint64_t end, uint32_t flags)
 {
-	struct memory *mem = device_memory(&vu->dev);
-	struct span spans[MAX_SPANS];
-	unsigned int i, num = ring_spans(vu, spans);
+	struct vu_region region = {
+		.guest_addr = start,
+		.size = end - start,
+		.user_addr = start,
+		.xen_flags = VU_XEN_GRANT | flags,
+		.xen_domid = device_memory(&vu->dev)->xen->domid,
+	};
+
+	return end > start ? add_region(table, &region) : 0;
+}
+
+static int add_grants(struct vhost_user *vu, struct vu_table *table)
+{
+	struct span *spans = calloc(MAX_SPANS, sizeof(*spans));
+	unsigned int i, num = spans ? ring_spans(vu, spans) : 0;
 	uint64_t at = MEMORY_GRANT;
-	int ret = 0;
+	int ret = spans ? 0 : -ENOMEM;
 
-	for (i = 0; i <= num && !ret; i++) {
-		uint64_t end = i < num ? spans[i].start : GRANTS_END;
-
-		if (end > at) {
-			ret = add_region(table, at, end - at, at, mem->ops->share(mem));
-			if (ret)
-				break;
-			table->regions[table->num - 1].xen_flags = VU_XEN_GRANT |
-								   VU_XEN_NO_ADVANCE_MAP;
-		}
-		if (i < num) {
-			ret = add_region(table, end, spans[i].end - end, end,
-					 mem->ops->share(mem));
-			if (!ret)
-				table->regions[table->num - 1].xen_flags = VU_XEN_GRANT;
-			at = spans[i].end;
-		}
+	for (i = 0; i < num && !ret; i++) {
+		ret = add_grant_region(vu, table, at, spans[i].start, VU_XEN_NO_ADVANCE_MAP);
+		if (!ret)
+			ret = add_grant_region(vu, table, spans[i].start, spans[i].end, 0);
+		at = spans[i].end;
 	}
-	for (i = 0; i < table->num; i++)
-		table->regions[i].xen_domid = xen->domid;
+	if (!ret)
+		ret = add_grant_region(vu, table, at, GRANTS_END, VU_XEN_NO_ADVANCE_MAP);
+	free(spans);
 	return ret;
 }
 
-static void table_free(struct table *table)
+static int table_fill(struct vhost_user *vu, struct vu_table *table)
 {
-	unsigned int i;
+	int ret = granted(vu) ? add_grants(vu, table) : add_memory(vu, table);
 
-	for (i = 0; table->own_fds && i < table->num; i++)
-		close(table->fds[i]);
-}
-
-static int table_fill(struct vhost_user *vu, struct table *table)
-{
-	const struct memory_xen *xen = device_memory(&vu->dev)->xen;
-	int ret;
-
-	table->num = 0;
-	table->own_fds = xen;
-	if (xen && xen->grants)
-		ret = add_grants(vu, table, xen);
-	else
-		ret = add_memory(vu, table, xen);
 	if (!ret && !table->num)
 		ret = -EFAULT;
 	if (ret)
@@ -205,23 +182,52 @@ static int table_fill(struct vhost_user *vu, struct table *table)
 	return ret;
 }
 
+/*
+ * Handing over
+ */
+
 static uint32_t region_size(const struct vhost_user *vu)
 {
 	return vu_has(vu, VU_PROTOCOL_F_XEN_MMAP) ? VU_REGION_SIZE_XEN : VU_REGION_SIZE;
 }
 
-static int send_table(struct vhost_user *vu, const struct table *table)
+/* A descriptor for the region, to be closed by the caller; -errno */
+static int region_fd(const struct vhost_user *vu, const struct vu_region *region)
+{
+	const struct memory *mem = device_memory(&vu->dev);
+	unsigned int i;
+	int fd = -1;
+
+	if (mem->xen)
+		return mem->ops->share(mem);
+	for (i = 0; i < mem->num_regions && fd < 0; i++) {
+		if (mem->regions[i].gpa == region->guest_addr)
+			fd = fcntl(mem->regions[i].fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return fd < 0 ? -EBADF : fd;
+}
+
+static int send_table(struct vhost_user *vu, const struct vu_table *table)
 {
 	uint32_t size = region_size(vu);
+	int fds[VU_MAX_REGIONS], ret = 0;
+	unsigned int i, num = 0;
 	struct vu_msg msg;
-	unsigned int i;
 
 	msg.regions.num = table->num;
 	msg.regions.padding = 0;
-	for (i = 0; i < table->num; i++)
-		memcpy(msg.regions.regions + i * size, &table->regions[i], size);
-	return vu_set(vu, &msg, VU_SET_MEM_TABLE, VU_REGIONS_HEADER + table->num * size,
-		      table->fds, table->num);
+	for (; num < table->num && !ret; num++) {
+		memcpy(msg.regions.regions + num * size, &table->regions[num], size);
+		fds[num] = region_fd(vu, &table->regions[num]);
+		ret = fds[num] < 0 ? fds[num] : 0;
+	}
+	if (!ret)
+		ret = vu_set(vu, &msg, VU_SET_MEM_TABLE, VU_REGIONS_HEADER + num * size, fds, num);
+	for (i = 0; i < num; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	return ret;
 }
 
 static int send_region(struct vhost_user *vu, enum vu_request request,
@@ -235,64 +241,143 @@ static int send_region(struct vhost_user *vu, enum vu_request request,
 	return vu_set(vu, &msg, request, VU_REGIONS_HEADER + size, fd, fd ? 1 : 0);
 }
 
-/* One by one, if the backend can: then it can let go of them one by one, too. */
 static bool one_by_one(const struct vhost_user *vu)
 {
-	return vu_has(vu, VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS) && !granted(vu);
+	return vu_has(vu, VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 }
 
-static int remove_regions(struct vhost_user *vu)
-{
-	int ret = 0;
-
-	while (vu->num_regions && !ret)
-		ret = send_region(vu, VU_REM_MEM_REG, &vu->regions[--vu->num_regions], NULL);
-	return ret;
-}
-
-static int add_regions(struct vhost_user *vu, const struct table *table)
+static bool has_region(const struct vu_table *table, const struct vu_region *region)
 {
 	unsigned int i;
+
+	for (i = 0; i < table->num; i++) {
+		if (!memcmp(&table->regions[i], region, sizeof(*region)))
+			return true;
+	}
+	return false;
+}
+
+/* Of what it has, those that are not in @keep */
+static int remove_regions(struct vhost_user *vu, const struct vu_table *keep)
+{
+	struct vu_table *has = &vu->table;
+	unsigned int i = 0;
 	int ret = 0;
 
-	if (table->num > vu->mem_slots)
-		return -ENOSPC;
-	for (i = 0; i < table->num && !ret; i++)
-		ret = send_region(vu, VU_ADD_MEM_REG, &table->regions[i], &table->fds[i]);
+	while (i < has->num && !ret) {
+		if (has_region(keep, &has->regions[i])) {
+			i++;
+			continue;
+		}
+		ret = send_region(vu, VU_REM_MEM_REG, &has->regions[i], NULL);
+		if (!ret)
+			has->regions[i] = has->regions[--has->num];
+	}
 	return ret;
 }
 
-static bool has_table(const struct vhost_user *vu, const struct table *table)
+static int add_regions(struct vhost_user *vu, const struct vu_table *table)
 {
-	return vu->num_regions == table->num &&
-	       vu->shared == device_memory(&vu->dev)->generation &&
-	       !memcmp(vu->regions, table->regions, table->num * sizeof(table->regions[0]));
+	unsigned int i;
+	int fd, ret = 0;
+
+	for (i = 0; i < table->num && !ret; i++) {
+		if (has_region(&vu->table, &table->regions[i]))
+			continue;
+		fd = region_fd(vu, &table->regions[i]);
+		if (fd < 0)
+			return fd;
+		ret = send_region(vu, VU_ADD_MEM_REG, &table->regions[i], &fd);
+		close(fd);
+		if (!ret)
+			ret = add_region(&vu->table, &table->regions[i]);
+	}
+	return ret;
+}
+
+/*
+ * One by one, what it has already stays where it is: other queues may be at work in it.
+ * A hole around the ring of a queue that is reset or set up while others run is unlike
+ * that of a table for a moment in two pieces.
+ */
+static int replace_regions(struct vhost_user *vu, const struct vu_table *table)
+{
+	static const struct vu_table nothing;
+	int ret;
+
+	ret = remove_regions(vu, vu->shared == device_memory(&vu->dev)->generation ? table :
+									       &nothing);
+	return ret ? ret : add_regions(vu, table);
+}
+
+/* How many regions the backend takes */
+static uint64_t max_regions(const struct vhost_user *vu)
+{
+	return one_by_one(vu) ? vu->mem_slots : VU_MAX_REGIONS;
+}
+
+static int too_many(struct vhost_user *vu, const struct vu_table *table)
+{
+	log_limited(&vu->dev.log,
+		    "vhost-user %s: the guest's memory is in %u pieces, and this backend takes %llu%s",
+		    vu->options.path, table->num, (unsigned long long)max_regions(vu),
+		    one_by_one(vu) ? "" : " (it does not offer CONFIGURE_MEM_SLOTS)");
+	return -ENOSPC;
+}
+
+static bool has_table(const struct vhost_user *vu, const struct vu_table *table)
+{
+	unsigned int i;
+
+	if (vu->table.num != table->num || vu->shared != device_memory(&vu->dev)->generation)
+		return false;
+	for (i = 0; i < table->num; i++) {
+		if (!has_region(&vu->table, &table->regions[i]))
+			return false;
+	}
+	return true;
+}
+
+static int share(struct vhost_user *vu, struct vu_table *table)
+{
+	int ret;
+
+	if (table->num > max_regions(vu))
+		return too_many(vu, table);
+	if (one_by_one(vu)) {
+		ret = replace_regions(vu, table);
+	} else {
+		ret = send_table(vu, table);
+		if (!ret) {
+			table_free(&vu->table);
+			vu->table = *table;
+			*table = (struct vu_table) { NULL, 0 };
+		}
+	}
+	if (!ret)
+		vu->shared = device_memory(&vu->dev)->generation;
+	return ret;
 }
 
 int vu_memory_share(struct vhost_user *vu)
 {
-	struct table table;
+	struct vu_table table = { NULL, 0 };
 	int ret = table_fill(vu, &table);
 
-	if (ret)
-		return ret;
-	if (!has_table(vu, &table)) {
-		ret = one_by_one(vu) ? remove_regions(vu) : 0;
-		if (!ret)
-			ret = one_by_one(vu) ? add_regions(vu, &table) : send_table(vu, &table);
-		if (!ret) {
-			memcpy(vu->regions, table.regions, sizeof(table.regions));
-			vu->num_regions = table.num;
-			vu->shared = device_memory(&vu->dev)->generation;
-		}
-	}
+	if (!ret && !has_table(vu, &table))
+		ret = share(vu, &table);
 	table_free(&table);
 	return ret;
 }
 
+void vu_memory_forget(struct vhost_user *vu)
+{
+	table_free(&vu->table);
+}
+
 bool vu_memory_granted(const struct vhost_user *vu)
 {
-	return vu->num_regions && granted(vu);
+	return vu->table.num && granted(vu);
 }
 
 int vu_memory_trim(struct vhost_user *vu)
@@ -307,7 +392,9 @@ int vu_memory_trim(struct vhost_user *vu)
 
 int vu_memory_unshare(struct vhost_user *vu)
 {
-	if (vu->num_regions && one_by_one(vu))
-		return remove_regions(vu);
+	static const struct vu_table nothing;
+
+	if (one_by_one(vu))
+		return remove_regions(vu, &nothing);
 	return vu_memory_trim(vu);
 }
