@@ -12,7 +12,7 @@ from testbed.guest import pin_to_one_cpu
 
 SOURCE = say.REPO / "virtio-msgd"
 PACKAGES = ["gcc", "meson", "ninja-build", "pkgconf", "libc6-dev", "libevent-dev", "libinih-dev",
-            "libjansson-dev", "libcmocka-dev"]
+            "libjansson-dev", "libseccomp-dev", "libcmocka-dev"]
 SECONDS = 10
 
 

@@ -20,7 +20,7 @@ LIBRARIES = (
     "libxentoolcore1", "libxentoollog1", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
     "libxenforeignmemory1", "libxengnttab1", "libxenhypfs1", "libxenstore4", f"libxenmisc{XEN}",
     "libyajl2", "libfdt1", "libuuid1", "zlib1g",
-    "libevent-core-2.1-7t64", "libjansson4", "libinih1",
+    "libevent-core-2.1-7t64", "libjansson4", "libinih1", "libseccomp2",
 )
 
 # Dom0's root file system
@@ -30,7 +30,7 @@ DOM0 = LIBRARIES + (f"xen-utils-{XEN}", "xen-utils-common", "xenstore-utils", "b
 SYSROOT = LIBRARIES + ("libc6-dev", "linux-libc-dev", "libxen-dev", "libevent-dev",
                        "libevent-2.1-7t64", "libevent-extra-2.1-7t64",
                        "libevent-openssl-2.1-7t64", "libevent-pthreads-2.1-7t64",
-                       "libjansson-dev", "libinih-dev")
+                       "libjansson-dev", "libinih-dev", "libseccomp-dev")
 
 # Directories that Debian's base-files would have made, which trixie's packages rely on
 MERGED = {"lib": "usr/lib", "bin": "usr/bin", "sbin": "usr/sbin"}
