@@ -7,12 +7,11 @@ that cannot run is a failure.
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import unittest
 
-from scripts import cache, check, debian, kunit, say
+from scripts import check, kunit, say
 from scripts.results import Results
 
 
@@ -68,15 +67,7 @@ def xen_tests(results):
 def msgd_tests(results):
     """virtio-msgd's own unit tests, by meson, with the address sanitizer."""
     from testbed import msgd  # pylint: disable=import-outside-toplevel
-    debian.install(msgd.PACKAGES)
-    name = cache.of_checkout("virtio-msgd-test")
-    directory = cache.directory("build") / name
-    with cache.lock(f"build-{name}"):
-        if not (directory / "build.ninja").exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            say.run(["meson", "setup", directory, say.REPO / "virtio-msgd",
-                     "-Db_sanitize=address,undefined", "-Db_lundef=false"],
-                    "meson-setup-test", "meson setup of virtio-msgd")
+    with msgd.build_directory(sanitize=True) as directory:
         log = directory / "meson-logs" / "testlog.json"
         log.unlink(missing_ok=True)
         status = say.run(["meson", "test", "-C", directory, "--print-errorlogs"], "meson-test",
@@ -132,6 +123,7 @@ STAGES = (
     ("unit tests of testbed/xen/", python_tests, "testbed/xen/tests"),
     ("unit tests of bench/", python_tests, "bench/tests"),
     ("unit tests of virtio-msgd", msgd_tests),
+    ("virtio-msgd with a guest in Python", python_tests, "testbed/msgd_tests"),
     *((each.title, kunit.run, each) for each in kunit.RUNS),
     (UML, python_tests, "testbed/e2e"),
     (XEN, xen_tests),

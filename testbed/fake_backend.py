@@ -4,6 +4,7 @@ driver: what it is for is everything before and after."""
 
 import array
 import os
+import random
 import socket
 import struct
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 HEADER = struct.Struct("=III")
 U64 = struct.Struct("=Q")
+CONFIG_HEADER = struct.Struct("=III")
 VERSION, REPLY, NEED_REPLY = 1, 4, 8
 MAX_FDS = 8
 
@@ -18,30 +20,39 @@ GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 1, 2, 3, 5
 SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE = 8, 9, 10, 11
 SET_VRING_KICK, SET_VRING_CALL = 12, 13
 GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM = 15, 16, 17
+SET_VRING_ENABLE, GET_CONFIG, SET_CONFIG = 18, 24, 25
+GET_MAX_MEM_SLOTS, ADD_MEM_REG, REM_MEM_REG = 36, 37, 38
 
 VERSION_1 = 1 << 32
 I2C_F_ZERO_LENGTH_REQUEST = 1 << 0
 PROTOCOL_FEATURES = 1 << 30
-MQ, REPLY_ACK = 1 << 0, 1 << 3
+MQ, REPLY_ACK, CONFIG, CONFIGURE_MEM_SLOTS = 1 << 0, 1 << 3, 1 << 9, 1 << 15
 
 # What it does instead of a proper reply
 HANG, CLOSE, GARBAGE, REFUSE = "hang", "close", "garbage", "refuse"
 
 
 class FakeBackend:
-    """Listens at PATH from start() to stop(). FAULTS: {request: HANG, ...}"""
+    """Listens at PATH from start() to stop().
+
+    FAULTS: {request: HANG, ...}; with a number in place of a fault the request is carried
+    out so many seconds later. CONFIG_SPACE: what GET_CONFIG reads, if CONFIG is in PROTOCOL.
+    """
 
     def __init__(self, path, faults=None, features=VERSION_1 | I2C_F_ZERO_LENGTH_REQUEST,
-                 queues=1):
+                 queues=1, protocol=MQ | REPLY_ACK, config_space=bytes(256), mem_slots=8):
         self.path = Path(path)
         self.faults = dict(faults or {})
         self.features, self.queues = features | PROTOCOL_FEATURES, queues
+        self.protocol, self.config_space, self.mem_slots = protocol, config_space, mem_slots
         self.requests = []
         self.server = self.thread = self.line = None
+        self.stopping = threading.Event()
 
     def start(self):
         """Begin to listen."""
         self.path.unlink(missing_ok=True)
+        self.stopping.clear()
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(str(self.path))
         self.server.listen()
@@ -53,6 +64,7 @@ class FakeBackend:
         """End as a process would: all connections are closed."""
         if not self.server:
             return
+        self.stopping.set()
         for line in (self.server, self.line):
             try:
                 if line:
@@ -87,19 +99,28 @@ class FakeBackend:
         request, flags, size = HEADER.unpack(data)
         payload, _ = self._receive(size) if size else (b"", [])
         self.requests.append(request)
+        answer = self._answer(request, payload)
+        if answer is None and flags & NEED_REPLY:
+            answer = U64.pack(0)
+        return self.carry_out(request, answer)
+
+    def carry_out(self, request, answer):
+        """Send the proper ANSWER (None: there is none), or do what FAULTS has instead.
+
+        False: close the connection.
+        """
         fault = self.faults.get(request)
         if fault == CLOSE:
             return False
         if fault == GARBAGE:
             self.line.sendall(b"\xa5" * 400)
         elif fault == REFUSE:
-            self._reply(request, U64.pack(1))
+            self.reply(request, U64.pack(1))
         elif fault != HANG:
-            answer = self._answer(request, payload)
-            if answer is None and flags & NEED_REPLY:
-                answer = U64.pack(0)
+            if fault:
+                self.stopping.wait(fault)
             if answer is not None:
-                self._reply(request, answer)
+                self.reply(request, answer)
         return True
 
     def _receive(self, size):
@@ -115,7 +136,8 @@ class FakeBackend:
                     fds.frombytes(content)
         return data, fds
 
-    def _reply(self, request, payload):
+    def reply(self, request, payload):
+        """Send a reply."""
         self.line.sendall(HEADER.pack(request, VERSION | REPLY, len(payload)) + payload)
 
     def _answer(self, request, payload):
@@ -123,9 +145,83 @@ class FakeBackend:
         if request == GET_FEATURES:
             return U64.pack(self.features)
         if request == GET_PROTOCOL_FEATURES:
-            return U64.pack(MQ | REPLY_ACK)
+            return U64.pack(self.protocol)
         if request == GET_QUEUE_NUM:
             return U64.pack(self.queues)
+        if request == GET_MAX_MEM_SLOTS:
+            return U64.pack(self.mem_slots)
         if request == GET_VRING_BASE:
             return payload
+        if request == GET_CONFIG:
+            return self._config(payload)
         return None
+
+    def _config(self, payload):
+        """What is asked of config space; nothing, if there is less."""
+        offset, size, flags = CONFIG_HEADER.unpack_from(payload)
+        if offset + size > len(self.config_space):
+            return b""
+        return CONFIG_HEADER.pack(offset, size, flags) + self.config_space[offset:offset + size]
+
+
+class HostileBackend(FakeBackend):
+    """Does one thing wrong in RATE answers of 1, another one each time, by SEED: a size or a
+    number that is wrong, an answer that is late, early, unasked, cut, or does not come."""
+
+    # Longer than who waits a second does
+    LATE_SECONDS = 1.3
+
+    def __init__(self, path, seed, rate=0.1, **options):
+        super().__init__(path, **{"protocol": MQ | REPLY_ACK | CONFIG | CONFIGURE_MEM_SLOTS,
+                                  **options})
+        self.random, self.rate = random.Random(seed), rate
+        self.wrongs = (self._close, self._cut, self._silence, self._late, self._early,
+                       self._unasked, self._other_size, self._other_request, self._huge,
+                       self._garbage, self._noise)
+
+    def carry_out(self, request, answer):
+        if self.random.random() >= self.rate:
+            return super().carry_out(request, answer)
+        wrong = self.random.choice(self.wrongs)
+        return wrong(request, answer if answer is not None else b"") is not False
+
+    def _close(self, request, answer):
+        return False
+
+    def _cut(self, request, answer):
+        message = HEADER.pack(request, VERSION | REPLY, len(answer)) + answer
+        self.line.sendall(message[:self.random.randrange(len(message))])
+        return self.random.random() < 0.5
+
+    def _silence(self, request, answer):
+        pass
+
+    def _late(self, request, answer):
+        self.stopping.wait(self.random.uniform(0, self.LATE_SECONDS))
+        self.reply(request, answer)
+
+    def _early(self, request, answer):
+        # Before the request that it is for
+        self.reply(request, answer)
+        self.reply(request + 1, U64.pack(0))
+
+    def _unasked(self, request, answer):
+        self.reply(self.random.randrange(64), self.random.randbytes(8))
+        self.reply(request, answer)
+
+    def _other_size(self, request, answer):
+        self.reply(request, self.random.randbytes(self.random.randrange(300)))
+
+    def _other_request(self, request, answer):
+        self.line.sendall(HEADER.pack(self.random.randrange(1 << 32), self.random.randrange(16),
+                                      len(answer)) + answer)
+
+    def _huge(self, request, answer):
+        self.line.sendall(HEADER.pack(request, VERSION | REPLY, self.random.randrange(1 << 32)))
+
+    def _garbage(self, request, answer):
+        self.line.sendall(self.random.randbytes(self.random.randrange(1, 1000)))
+
+    def _noise(self, request, answer):
+        # Values that are possible, and not expected
+        self.reply(request, self.random.randbytes(len(answer)))

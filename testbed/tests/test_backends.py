@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -137,6 +138,41 @@ class Fake(InDirectory):
         with self.assertRaises(TimeoutError):
             self.call(line, fake_backend.GET_QUEUE_NUM)
         self.assertIsNone(self.call(line, fake_backend.GET_FEATURES))
+
+    def test_slow(self):
+        _, line = self.connect(faults={fake_backend.GET_FEATURES: 0.05})
+        start = time.monotonic()
+        self.call(line, fake_backend.GET_FEATURES)
+        self.assertGreaterEqual(time.monotonic() - start, 0.05)
+
+    def test_config(self):
+        _, line = self.connect(config_space=bytes(range(8)))
+        header = struct.pack("=III", 2, 4, 0)
+        self.assertEqual(self.call(line, fake_backend.GET_CONFIG, header + bytes(4)),
+                         header + bytes(range(2, 6)))
+        self.assertEqual(self.call(line, fake_backend.GET_CONFIG,
+                                   struct.pack("=III", 2, 7, 0) + bytes(7)), b"")
+
+    def test_hostile_is_wrong_in_many_ways_and_goes_on(self):
+        backend = fake_backend.HostileBackend(self.path, seed=1, rate=1)
+        backend.LATE_SECONDS = 0.01
+        backend.start()
+        self.addCleanup(backend.stop)
+        answers = set()
+        for _ in range(100):
+            with socket.socket(socket.AF_UNIX) as line:
+                line.connect(str(self.path))
+                line.settimeout(0.05)
+                line.sendall(struct.pack("=III", fake_backend.GET_FEATURES, 1, 0))
+                try:
+                    answers.add(line.recv(4096))
+                except TimeoutError:
+                    answers.add(None)
+                except ConnectionError:
+                    pass
+        # Silence, the end of the connection, and more
+        self.assertLessEqual({None, b""}, answers)
+        self.assertGreater(len(answers), 20)
 
     def test_stop_is_seen(self):
         backend, line = self.connect()

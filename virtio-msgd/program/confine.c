@@ -148,9 +148,10 @@ static const int calls[] = {
 /* What the sanitizers do at the end, and when they have something to say */
 static const int sanitizer_calls[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(ptrace),
-	SCMP_SYS(clone), SCMP_SYS(wait4), SCMP_SYS(prctl), SCMP_SYS(getdents64), SCMP_SYS(kill),
-	SCMP_SYS(getppid), SCMP_SYS(prlimit64), SCMP_SYS(sched_getaffinity), SCMP_SYS(tkill),
-	SCMP_SYS(mprotect), SCMP_SYS(ioctl), SCMP_SYS(uname), SCMP_SYS(process_vm_readv),
+	SCMP_SYS(clone), SCMP_SYS(wait4), SCMP_SYS(prctl), SCMP_SYS(getdents), SCMP_SYS(getdents64),
+	SCMP_SYS(kill), SCMP_SYS(getppid), SCMP_SYS(prlimit64), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(tkill), SCMP_SYS(mprotect), SCMP_SYS(ioctl), SCMP_SYS(uname),
+	SCMP_SYS(process_vm_readv),
 };
 #endif
 
