@@ -20,8 +20,12 @@ typedef void control_answer(void *arg, json_t *reply);
 /* Has a request carried out; @request is the caller's. */
 typedef void control_ask(const json_t *request, control_answer *answer, void *arg);
 
-/* control_server.c: serve @path, by having requests carried out; NULL with @err set. */
+/*
+ * control_server.c: listen at @path; NULL with @err set. Who connects waits until
+ * control_serve() has requests carried out, which is 0 or -1 with @err set.
+ */
 struct control *control_listen(const char *path, control_ask *ask, struct errmsg *err);
+int control_serve(struct control *control, struct errmsg *err);
 void control_close(struct control *control);
 
 /* control.c: carry out one request, on what is in this process; the caller owns the answer. */

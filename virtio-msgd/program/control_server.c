@@ -48,6 +48,7 @@ struct question {
 
 struct control {
 	char *path;
+	int fd;
 	struct listener *listener;
 	control_ask *ask;
 	struct client *clients;
@@ -218,27 +219,32 @@ static void on_connect(void *arg, int fd)
 struct control *control_listen(const char *path, control_ask *ask, struct errmsg *err)
 {
 	struct control *control = calloc(1, sizeof(*control));
-	int fd;
 
 	if (!control) {
 		errmsg_set(err, "out of memory");
 		return NULL;
 	}
-	fd = sock_listen(path, err);
-	if (fd < 0) {
+	control->ask = ask;
+	control->fd = sock_listen(path, err);
+	if (control->fd < 0) {
 		free(control);
 		return NULL;
 	}
-	control->ask = ask;
 	control->path = strdup(path);
-	control->listener = listener_new(fd, path, on_connect, control);
-	if (control->path && control->listener)
+	if (control->path)
 		return control;
-	if (!control->listener)
-		close(fd);
 	control_close(control);
 	errmsg_set(err, "out of memory");
 	return NULL;
+}
+
+int control_serve(struct control *control, struct errmsg *err)
+{
+	control->listener = listener_new(control->fd, control->path, on_connect, control);
+	if (!control->listener)
+		return errmsg_set(err, "out of memory");
+	control->fd = -1;
+	return 0;
 }
 
 void control_close(struct control *control)
@@ -247,6 +253,8 @@ void control_close(struct control *control)
 		client_close(control->clients);
 	if (control->listener)
 		listener_free(control->listener);
+	else
+		close(control->fd);
 	if (control->path)
 		unlink(control->path);
 	free(control->path);

@@ -481,7 +481,7 @@ int guests_start(const struct confinement *conf, const char *listen, struct errm
 	}
 	while (any_in(GUEST_STARTING) && !event_base_got_break(loop))
 		event_base_loop(loop, EVLOOP_ONCE);
-	return report(err);
+	return event_base_got_break(loop) ? 0 : report(err);
 }
 
 void guest_start_found(struct guest *guest)

@@ -38,7 +38,8 @@ bool guests_any(void);
 
 /*
  * Start all, or take over those that an earlier parent left; @listen: the control
- * socket's path, NULL: they end with this process. Returns when all of them serve:
+ * socket's path, NULL: they end with this process. Returns when all of them serve,
+ * or when the loop was told to end:
  * 0, or -1 with @err set.
  */
 int guests_start(const struct confinement *conf, const char *listen, struct errmsg *err);

@@ -175,9 +175,10 @@ static int start(struct config *config, struct errmsg *err)
 	the_config = config;
 	if (guests_start(&config->confinement, config->listen, err))
 		return -1;
-	if (carrier_xen_wanted() && carrier_xen_find(found, err))
+	if (carrier_xen_wanted() && !event_base_got_break(loop) && carrier_xen_find(found, err))
 		return -1;
-	guests_found_all();
+	if (!event_base_got_break(loop))
+		guests_found_all();
 	return 0;
 }
 
@@ -201,10 +202,12 @@ static int serve(struct config *config)
 			goto out;
 		}
 	}
-	if (start(config, &err)) {
+	if (start(config, &err) || (control && control_serve(control, &err))) {
 		ret = fail(&err);
 	} else {
-		event_base_dispatch(loop);
+		/* We may have been told to end before all guests were served */
+		if (!event_base_got_break(loop))
+			event_base_dispatch(loop);
 		if (config->counters)
 			ask_counters(config->counters);
 	}

@@ -1,21 +1,40 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The program as its users see it: options, exit status, control socket."""
+"""The program as its users see it: options, exit status, control socket, processes."""
 
-import contextlib
 import json
+import mmap
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
-PROGRAM = sys.argv.pop(1)
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+SECONDS = 20
 
 
 def run(*args):
-    return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=20)
+    return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=SECONDS)
+
+
+def children(pid):
+    """The processes whose parent is PID."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return [int(word) for word in f.read().split()]
+
+
+def gone(pid):
+    """Whether there is no such process, or init has yet to bury it."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 class Usage(unittest.TestCase):
@@ -63,43 +82,122 @@ class Usage(unittest.TestCase):
         self.refused("--control", "/nonexistent", "add", "0", "device")
 
 
+class Guest:
+    """A guest that loads registers of its first window, see arch/um/drivers/mmio_sock.h."""
+
+    SIZE = 1 << 20
+
+    def __init__(self, path):
+        memory = os.memfd_create("guest")
+        os.ftruncate(memory, self.SIZE)
+        self.memory = mmap.mmap(memory, self.SIZE)
+        bell, ring = os.pipe()
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(SECONDS)
+        self.socket.connect(path)
+        hello = struct.pack("=IIQQQQQQII", 0x6f696d6d, 1, 1 << 28, 0x400, 1 << 30, self.SIZE,
+                            0, 0, 2, 0)
+        socket.send_fds(self.socket, [hello], [memory, ring])
+        self.error = struct.unpack("=IIII", self.socket.recv(16, socket.MSG_WAITALL))[2]
+        for fd in (memory, bell, ring):
+            os.close(fd)
+
+    def magic(self):
+        """The first register; b"" in place of its value if the connection is over."""
+        self.socket.sendall(struct.pack("=BB6xQQ", 1, 4, 0, 0))
+        return self.socket.recv(8, socket.MSG_WAITALL)
+
+    def close(self):
+        self.socket.close()
+        self.memory.close()
+
+
+MAGIC = struct.pack("=Q", 0x67736d76)
+
+
 class Running(unittest.TestCase):
+    """Two guests, the first of which has two windows.
+
+    The processes of guests outlive a parent that is killed, so all that a parent
+    started is ended by its group.
+    """
+
     def setUp(self):
         self.dir = tempfile.TemporaryDirectory()
         self.addCleanup(self.dir.cleanup)
         self.control = os.path.join(self.dir.name, "control")
         self.counters = os.path.join(self.dir.name, "counters.json")
-        config = os.path.join(self.dir.name, "config")
-        with open(config, "w", encoding="ascii") as f:
-            f.write(f"[uml]\npath = {self.dir.name}/guest\n"
-                    "[window 0]\ndevice = i2c\n[window 1]\nindex = 1\n")
-        self.server = subprocess.Popen(
-            [PROGRAM, "--config", config, "--listen", self.control,
-             "--counters", self.counters], stderr=subprocess.PIPE, text=True,
-            start_new_session=True)
-        self.addCleanup(self.server.stderr.close)
-        self.addCleanup(self.end)
-        while not os.path.exists(self.control):
-            self.assertIsNone(self.server.poll(), "it ended")
-        # An answer says that all guests are served
-        self.ask("list")
+        self.guest = os.path.join(self.dir.name, "guest")
+        self.other = os.path.join(self.dir.name, "other")
+        self.log = os.path.join(self.dir.name, "log")
+        self.config = os.path.join(self.dir.name, "config")
+        self.write_config()
+        self.server = self.start()
 
-    def end(self):
-        """Parent and guests, whether or not these have a parent."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.server.pid, signal.SIGKILL)
-        self.server.wait()
+    def write_config(self, device="i2c"):
+        with open(self.config, "w", encoding="ascii") as f:
+            f.write(f"[uml]\npath = {self.guest}\n"
+                    f"[window 0]\ndevice = {device}\n[window 1]\nindex = 1\n"
+                    f"[uml other]\npath = {self.other}\n[window other]\ndevice = rng\n")
+
+    def start(self):
+        """A parent that answers; returns its process."""
+        with open(self.log, "ab") as log:
+            server = subprocess.Popen(
+                [PROGRAM, "--config", self.config, "--listen", self.control,
+                 "--counters", self.counters], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        self.addCleanup(self.end, server)
+        self.wait(lambda: not run("--control", self.control, "list").returncode or
+                  server.poll() is not None)
+        self.assertIsNone(server.poll(), "it ended")
+        return server
+
+    def end(self, server):
+        try:
+            os.killpg(server.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        server.wait()
+
+    def wait(self, condition):
+        end = time.monotonic() + SECONDS
+        while not condition():
+            if time.monotonic() > end:
+                with open(self.log, encoding="utf-8") as f:
+                    self.fail(f"it did not come to that; the log:\n{f.read()}")
+            time.sleep(0.01)
+
+    def logged(self, text):
+        with open(self.log, encoding="utf-8") as f:
+            return f.read().count(text)
 
     def ask(self, *words, status=0):
         result = run("--control", self.control, *words)
         self.assertEqual(result.returncode, status, result)
         return json.loads(result.stdout) if not status else result.stderr
 
-    def windows(self):
-        return self.ask("list")["carriers"][0]["windows"]
+    def windows(self, guest=0):
+        return self.ask("list")["carriers"][guest]["windows"]
+
+    def connect(self, path):
+        guest = Guest(path)
+        self.addCleanup(guest.close)
+        self.assertEqual(guest.error, 0)
+        self.assertEqual(guest.magic(), MAGIC)
+        return guest
+
+    def process_of(self, path):
+        """The process that serves the guest at PATH, by its command line."""
+        for pid in children(self.server.pid):
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if os.fsencode(f"path={path}") in f.read().split(b"\0"):
+                    return pid
+        return None
 
     def test_commands(self):
         self.assertEqual([w["device"] for w in self.windows()], ["i2c", None])
+        self.assertEqual([w["device"] for w in self.windows(1)], ["rng"])
         self.ask("add", "1", "device=rng,packed=on")
         self.assertEqual([w["device"] for w in self.windows()], ["i2c", "rng"])
         self.ask("remove", "0")
@@ -109,91 +207,142 @@ class Running(unittest.TestCase):
         self.assertEqual(self.windows()[1]["generation"], generation + 1)
         self.assertIn("window 1 has a device", self.ask("add", "1", "device=rng", status=1))
         self.assertIn("no such command", self.ask("dance", status=1))
+        self.ask("remove", f"uml:{self.other}/0")
+        self.assertEqual([w["present"] for w in self.windows(1)], [False])
 
     def test_end(self):
+        processes = children(self.server.pid)
+        self.assertEqual(len(processes), 2)
         self.server.send_signal(signal.SIGTERM)
-        self.assertEqual(self.server.wait(20), 0)
+        self.assertEqual(self.server.wait(SECONDS), 0)
+        for pid in processes:
+            self.assertTrue(gone(pid))
         with open(self.counters, encoding="ascii") as f:
             window = json.load(f)["carriers"][0]["windows"][0]
         self.assertEqual(window["traps"], {"total": 0, "read": {}, "write": {}})
         # No guest, so nobody was told of the device
         self.assertEqual(window["interrupts"], 0)
-        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config", "counters.json"])
+        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config", "counters.json", "log"])
 
-    def children(self):
-        """The processes of the guests, by what the kernel says."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError):
-                with open(f"/proc/{pid}/cmdline", "rb") as f:
-                    words = f.read().split(b"\0")
-                with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-                    state = f.read().rsplit(")", 1)[1].split()
-                if b"--guest" in words and int(state[3]) == self.server.pid and state[0] != "Z":
-                    found.append(int(pid))
-        return found
+    def test_end_while_it_starts(self):
+        """There is no moment at which it cannot be ended in order."""
+        self.server.send_signal(signal.SIGTERM)
+        self.server.wait(SECONDS)
+        with open(self.log, "ab") as log, \
+                subprocess.Popen([PROGRAM, "--config", self.config, "--listen", self.control],
+                                 stderr=log, start_new_session=True) as server:
+            self.addCleanup(self.end, server)
+            self.wait(lambda: os.path.exists(self.control))
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(SECONDS), 0)
+        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config", "counters.json", "log"])
 
-    def again(self, *args):
-        """Another program, with the control socket of the first."""
-        server = subprocess.Popen([PROGRAM, *args, "--listen", self.control],
-                                  stderr=subprocess.PIPE, text=True)
-        self.addCleanup(server.stderr.close)
-        self.addCleanup(server.wait)
-        self.addCleanup(server.kill)
-        while run("--control", self.control, "list").returncode:
-            self.assertIsNone(server.poll(), "it ended")
-        return server
+    def test_only_one_has_the_control_socket(self):
+        result = run("--uml", os.path.join(self.dir.name, "third"), "--listen", self.control)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("in use", result.stderr)
+        self.windows()
 
-    def stop(self, server):
-        server.terminate()
-        self.assertEqual(server.wait(20), 0)
-        return server.stderr.read()
-
-    def test_second_one(self):
-        text = run("--uml", os.path.join(self.dir.name, "other"), "--listen", self.control)
-        self.assertEqual(text.returncode, 2)
-        self.assertEqual(len(self.windows()), 2)
-
-    def test_parent_killed(self):
-        [child] = self.children()
-        self.ask("remove", "0")
-        self.server.kill()
-        self.server.wait()
-        server = self.again("--config", os.path.join(self.dir.name, "config"))
-        # The same process, which did not even notice
-        self.assertEqual(self.children(), [child])
-        self.assertEqual([w["device"] for w in self.windows()], [None, None])
-        self.assertIn("goes on", self.stop(server))
-        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config"])
-        self.assertEqual(self.children(), [])
-
-    def test_parent_killed_and_other_options(self):
-        self.server.kill()
-        self.server.wait()
-        server = self.again("--uml", os.path.join(self.dir.name, "guest"))
-        self.assertEqual(self.children(), [])
-        self.assertEqual(self.windows(), [])
-        self.assertIn("told to end", self.stop(server))
-        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config"])
-
-    def test_guests_process_killed(self):
+    def test_killed_process_of_a_guest(self):
+        """Its guest's connection ends, the other guest notices nothing; it is started again."""
+        guest, other = self.connect(self.guest), self.connect(self.other)
         for _ in range(3):
-            [child] = self.children()
-            os.kill(child, signal.SIGKILL)
-            while child in self.children() or not self.children():
-                pass
-            while "starting" in self.ask("list")["carriers"][0]:
-                pass
-            self.assertEqual([w["device"] for w in self.windows()], ["i2c", None])
-        self.server.terminate()
-        self.assertEqual(self.server.wait(20), 0)
-        self.assertIn("signal 9", self.server.stderr.read())
+            pid = self.process_of(self.guest)
+            stays = self.process_of(self.other)
+            os.kill(pid, signal.SIGKILL)
+            self.wait(lambda: self.process_of(self.guest) not in (None, pid))
+            self.wait(lambda: [w["device"] for w in self.windows()] == ["i2c", None])
+            self.assertEqual(self.process_of(self.other), stays)
+            self.assertEqual(other.magic(), MAGIC)
+            self.assertIn(self.outcome(guest), (b"", ConnectionResetError, BrokenPipeError))
+            guest = self.connect(self.guest)
+        self.assertEqual(self.logged("its process was ended by signal 9"), 3)
 
-    def test_all_killed(self):
-        self.end()
-        server = self.again("--config", os.path.join(self.dir.name, "config"))
-        self.assertEqual([w["device"] for w in self.windows()], ["i2c", None])
-        self.stop(server)
+    def outcome(self, guest):
+        try:
+            return guest.magic()
+        except OSError as problem:
+            return type(problem)
+
+    def crash(self):
+        """The parent is killed; returns its children, which are still there."""
+        processes = children(self.server.pid)
+        self.server.kill()
+        self.server.wait()
+        self.assertEqual(len(processes), 2)
+        for pid in processes:
+            self.assertFalse(gone(pid))
+        return processes
+
+    def test_killed_parent(self):
+        """Guests go on without a parent, and under the next one, whose commands they obey."""
+        guest, other = self.connect(self.guest), self.connect(self.other)
+        self.ask("add", "1", "device=rng")
+        processes = self.crash()
+        self.assertEqual(guest.magic(), MAGIC)
+        self.server = self.start()
+        self.assertEqual(guest.magic(), MAGIC)
+        self.assertEqual(other.magic(), MAGIC)
+        self.assertEqual(children(self.server.pid), [])
+        self.assertEqual([w["device"] for w in self.windows()], ["i2c", "rng"])
+        self.assertEqual(self.logged("goes on, under this virtio-msgd"), 2)
+        for pid in processes:
+            self.assertFalse(gone(pid))
+        # A guest may go and another come: the socket is the same
+        other.close()
+        self.connect(self.other)
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(SECONDS), 0)
+        for pid in processes:
+            self.wait(lambda pid=pid: gone(pid))
+        self.assertEqual(sorted(os.listdir(self.dir.name)), ["config", "counters.json", "log"])
+
+    def test_adopted_process_killed(self):
+        """It is nobody's child, but missed and replaced all the same."""
+        guest = self.connect(self.guest)
+        processes = self.crash()
+        self.server = self.start()
+        for pid in processes:
+            os.kill(pid, signal.SIGKILL)
+        self.wait(lambda: len(children(self.server.pid)) == 2)
+        self.wait(lambda: self.windows() and self.windows(1))
+        self.assertIn(self.outcome(guest), (b"", ConnectionResetError, BrokenPipeError))
+        self.connect(self.guest)
+
+    def test_killed_parent_and_other_options(self):
+        """A process with other options than the next parent's is dismissed, the rest goes on."""
+        guest, other = self.connect(self.guest), self.connect(self.other)
+        processes = self.crash()
+        self.write_config("rng")
+        self.server = self.start()
+        self.assertEqual([w["device"] for w in self.windows()], ["rng", None])
+        self.assertIn(self.outcome(guest), (b"", ConnectionResetError, BrokenPipeError))
+        self.assertEqual(other.magic(), MAGIC)
+        self.assertEqual(len(children(self.server.pid)), 1)
+        self.assertEqual(sum(gone(pid) for pid in processes), 1)
+        self.assertEqual(self.logged("is told to end"), 1)
+
+    def test_killed_parent_and_guest_not_wanted(self):
+        self.connect(self.guest)
+        self.crash()
+        with open(self.config, "w", encoding="ascii") as f:
+            f.write(f"[uml]\npath = {self.other}\n[window other]\ndevice = rng\n")
+        self.server = self.start()
+        self.assertEqual([c["name"] for c in self.ask("list")["carriers"]],
+                         [f"uml:{self.other}"])
+        self.assertEqual(self.logged("is told to end"), 1)
+
+    def test_killed_without_a_control_socket(self):
+        """Nobody could find its process: that ends, too."""
+        with open(self.log, "ab") as log:
+            server = subprocess.Popen([PROGRAM, "--uml", os.path.join(self.dir.name, "third")],
+                                      stderr=log, start_new_session=True)
+        self.addCleanup(self.end, server)
+        self.wait(lambda: children(server.pid))
+        [pid] = children(server.pid)
+        server.kill()
+        server.wait()
+        self.wait(lambda: gone(pid))
 
 
 if __name__ == "__main__":
