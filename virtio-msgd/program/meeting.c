@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +40,15 @@ struct found {
 };
 
 static struct found *founds;
+/* The directory; a socket's path begins there, since the whole one may be too long for it */
+static int directory_fd = -1;
+
+static char *place(const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "/proc/self/fd/%d/%s", directory_fd, name) < 0 ? NULL : path;
+}
 
 static char *directory(const char *listen)
 {
@@ -91,35 +101,54 @@ static void look_at(const char *path)
 	found_free(found);
 }
 
+/* It is made if it is not there, and has to be this user's alone. */
+static int open_directory(const char *path, struct errmsg *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return errmsg_set(err, "%s: %s", path, strerror(errno));
+	directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (directory_fd < 0 || fstat(directory_fd, &st))
+		return errmsg_set(err, "%s: %s", path, strerror(errno));
+	if (st.st_uid != geteuid() || st.st_mode & 022)
+		return errmsg_set(err, "%s: it is not only this user's: remove it", path);
+	return 0;
+}
+
+static void look_at_all(DIR *dir)
+{
+	struct dirent *entry;
+	char *path;
+
+	while ((entry = readdir(dir))) {
+		path = *entry->d_name == '.' ? NULL : place(entry->d_name);
+		if (path)
+			look_at(path);
+		free(path);
+	}
+}
+
 int meeting_directory(const char *listen, struct errmsg *err)
 {
-	char *path = directory(listen), *each;
-	struct dirent *entry;
-	struct stat st;
+	char *path = directory(listen);
 	DIR *dir;
+	int ret;
 
 	if (!path)
 		return errmsg_set(err, "out of memory");
-	if ((mkdir(path, 0700) && errno != EEXIST) || lstat(path, &st) || !(dir = opendir(path))) {
-		errmsg_set(err, "%s: %s", path, strerror(errno));
-		free(path);
-		return -1;
+	ret = open_directory(path, err);
+	if (!ret) {
+		dir = opendir(path);
+		if (dir) {
+			look_at_all(dir);
+			closedir(dir);
+		} else {
+			ret = errmsg_set(err, "%s: %s", path, strerror(errno));
+		}
 	}
-	if (st.st_uid != geteuid() || st.st_mode & 022) {
-		errmsg_set(err, "%s: it is not only this user's: remove it", path);
-		closedir(dir);
-		free(path);
-		return -1;
-	}
-	while ((entry = readdir(dir))) {
-		if (*entry->d_name == '.' || asprintf(&each, "%s/%s", path, entry->d_name) < 0)
-			continue;
-		look_at(each);
-		free(each);
-	}
-	closedir(dir);
 	free(path);
-	return 0;
+	return ret;
 }
 
 void meeting_directory_remove(const char *listen)
@@ -131,6 +160,9 @@ void meeting_directory_remove(const char *listen)
 	if (path)
 		rmdir(path);
 	free(path);
+	if (directory_fd >= 0)
+		close(directory_fd);
+	directory_fd = -1;
 }
 
 static const char *said(const struct found *found, const char *what)
@@ -218,24 +250,17 @@ static unsigned long long hash(const char *name)
 	return value;
 }
 
-static char *place(const struct guest *guest, const char *listen)
-{
-	char *path;
-
-	if (asprintf(&path, "%s.guests/%016llx", listen, hash(guest->key)) < 0)
-		return NULL;
-	return path;
-}
-
 int meeting_open(struct guest *guest, const char *listen)
 {
 	struct found *found;
 	struct errmsg err;
+	char name[24];
 	int ret = 0;
 
 	if (!listen)
 		return 0;
-	guest->meet_path = place(guest, listen);
+	snprintf(name, sizeof(name), "%016llx", hash(guest->key));
+	guest->meet_path = place(name);
 	if (!guest->meet_path)
 		return -ENOMEM;
 	found = find(guest->meet_path);

@@ -237,6 +237,19 @@ class Running(unittest.TestCase):
             self.assertEqual(server.wait(SECONDS), 0)
         self.assertEqual(sorted(os.listdir(self.dir.name)), ["config", "counters.json", "log"])
 
+    def test_path_as_long_as_possible(self):
+        """What is beside the control socket has longer paths."""
+        path = self.dir.name + "/" + "x" * (106 - len(self.dir.name))
+        with open(self.log, "ab") as log, \
+                subprocess.Popen([PROGRAM, "--uml", os.path.join(self.dir.name, "third"),
+                                  "--listen", path], stderr=log,
+                                 start_new_session=True) as server:
+            self.addCleanup(self.end, server)
+            self.wait(lambda: not run("--control", path, "list").returncode)
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(SECONDS), 0)
+        self.assertFalse(os.path.exists(path + ".guests"))
+
     def test_only_one_has_the_control_socket(self):
         result = run("--uml", os.path.join(self.dir.name, "third"), "--listen", self.control)
         self.assertEqual(result.returncode, 2)
