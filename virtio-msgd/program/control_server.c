@@ -81,7 +81,9 @@ static void next_turn(struct client *client)
 {
 	static const struct timeval now = { 0 };
 
-	event_add(client->turn, &now);
+	/* To add it once more would take back that its time has come */
+	if (!event_pending(client->turn, EV_TIMEOUT, NULL))
+		event_add(client->turn, &now);
 }
 
 /* In any case there is an answer; jansson writes no text that is not UTF-8 */
@@ -138,7 +140,7 @@ static void refuse(struct client *client)
 	json_decref(reply);
 	bufferevent_disable(client->bev, EV_READ);
 	client->ended = true;
-	evbuffer_drain(bufferevent_get_input(client->bev), MAX_LINE);
+	evbuffer_drain(bufferevent_get_input(client->bev), -1);
 }
 
 static void turn(evutil_socket_t fd, short what, void *arg)
@@ -152,6 +154,8 @@ static void turn(evutil_socket_t fd, short what, void *arg)
 	if (client->question || waiting_output(client) > MAX_OUTPUT)
 		return;
 	line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+	if (line && !client->ended)
+		bufferevent_enable(client->bev, EV_READ);
 	if (line) {
 		put(client, line);
 		free(line);
@@ -163,9 +167,14 @@ static void turn(evutil_socket_t fd, short what, void *arg)
 		client_close(client);
 }
 
+/*
+ * A client is not read from while there is enough of it. libevent's watermark does that,
+ * too, but calls this over and over meanwhile.
+ */
 static void on_read(struct bufferevent *bev, void *arg)
 {
-	(void)bev;
+	if (evbuffer_get_length(bufferevent_get_input(bev)) >= MAX_LINE)
+		bufferevent_disable(bev, EV_READ);
 	next_turn(arg);
 }
 
@@ -212,7 +221,6 @@ static void on_connect(void *arg, int fd)
 		return;
 	}
 	bufferevent_setcb(client->bev, on_read, on_written, on_event, client);
-	bufferevent_setwatermark(client->bev, EV_READ, 0, MAX_LINE);
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 

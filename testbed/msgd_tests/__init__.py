@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""virtio-msgd, built with sanitizers, with guests and backends in Python."""
