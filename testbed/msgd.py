@@ -60,6 +60,11 @@ def group(number):
             if (fields := stat(pid)) and int(fields[2]) == number and fields[0] != "Z"]
 
 
+def children(pid):
+    """The processes whose parent is PID."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Msgd:
     """One virtio-msgd that waits for a guest at DIRECTORY/msgd.sock.
 
@@ -166,15 +171,19 @@ class Msgd:
         carrier = json.loads(self.control("counters"))["carriers"][0]
         return carrier["windows"][window]
 
+    @property
+    def pid(self):
+        """virtio-msgd itself, not what its command begins with."""
+        return children(self.process.pid)[0] if self.before else self.process.pid
+
     def processes(self):
         """{name of the guest's socket: its process}, of those that this parent started."""
-        pid = self.process.pid
         found = {}
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        for child in children(self.pid):
             words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
             if b"--uml" in words:
                 path = words[words.index(b"--uml") + 1].removeprefix(b"path=")
-                found[os.fsdecode(os.path.basename(path))] = int(child)
+                found[os.fsdecode(os.path.basename(path))] = child
         return found
 
     def log(self):
@@ -183,7 +192,7 @@ class Msgd:
 
     def stop(self):
         """End it as a service manager would; returns its exit status."""
-        self.process.terminate()
+        os.kill(self.pid, signal.SIGTERM)
         return self.process.wait(SECONDS)
 
     def crash(self):

@@ -255,7 +255,9 @@ int config_option(struct config *config, const struct config_section *section,
 	struct errmsg why;
 	int ret;
 
-	if (params_parse(&params, value, section->implied, &why))
+	/* The parent passes on a section without a line as an option with nothing in it */
+	if ((*value || !config->is_child) &&
+	    params_parse(&params, value, section->implied, &why))
 		ret = errmsg_set(err, "%s: %.200s", section->name, why.text);
 	else
 		ret = apply(config, section, &params, err);
