@@ -80,7 +80,7 @@ static void many_regions(void **state)
 	(void)state;
 	for (i = 0; i < MEMORY_MAX_REGIONS; i++)
 		assert_int_equal(memory_add(&mem, MANY_AT(i), SIZE, file(SIZE), 0), 0);
-	assert_int_equal(memory_add(&mem, BASE - SIZE, SIZE, file(SIZE), 0), -ENOSPC);
+	assert_int_equal(memory_add(&mem, BASE + SIZE, SIZE, file(SIZE), 0), -ENOSPC);
 	assert_int_equal(memory_add(&mem, MANY_AT(7) + SIZE - 1, 2, file(SIZE), 0), -EINVAL);
 	for (i = 0; i < MEMORY_MAX_REGIONS; i++) {
 		uint8_t *ptr = memory_get(&mem, MANY_AT(i), SIZE, true);
@@ -88,7 +88,7 @@ static void many_regions(void **state)
 		assert_non_null(ptr);
 		memcpy(ptr, &i, sizeof(i));
 		assert_null(memory_get(&mem, MANY_AT(i), SIZE + 1, true));
-		assert_null(memory_get(&mem, MANY_AT(i) - 1, 1, true));
+		assert_null(memory_get(&mem, MANY_AT(i) + SIZE, 1, true));
 	}
 	for (i = 0; i < MEMORY_MAX_REGIONS; i++)
 		assert_memory_equal(memory_get(&mem, MANY_AT(i), 4, false), &i, sizeof(i));

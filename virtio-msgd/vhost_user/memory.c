@@ -210,7 +210,7 @@ static int region_fd(const struct vhost_user *vu, const struct vu_region *region
 static int send_table(struct vhost_user *vu, const struct vu_table *table)
 {
 	uint32_t size = region_size(vu);
-	int fds[VU_MAX_REGIONS], ret = 0;
+	int fds[VU_MAX_REGIONS] = { 0 }, ret = 0;
 	unsigned int i, num = 0;
 	struct vu_msg msg;
 
