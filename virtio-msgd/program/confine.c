@@ -184,12 +184,21 @@ static int allow_some(scmp_filter_ctx ctx, bool xen)
 	}
 	ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 			       SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	/* For the requests of backends */
+	if (!ret)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+				       SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	if (!ret)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 				       SCMP_A0(SCMP_CMP_EQ, getpid()));
-	/* On descriptors that are restricted to the guest */
+	/*
+	 * On descriptors that are restricted to the guest; and /dev/xen is opened for each
+	 * device, and for each region that a backend gets
+	 */
 	if (!ret && xen)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 0);
+	if (!ret && xen)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 0);
 	return ret;
 }
 
