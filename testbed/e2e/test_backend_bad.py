@@ -28,7 +28,7 @@ class BadBackend(BackendTest):
         self.backend = self.make(faults)
         if running:
             self.backend.start()
-        bed = self.boot_backends(f"device=i2c,socket={self.backend.path}", "device=rng")
+        bed = self.boot_backends(f"device=i2c,socket={self.backend.path},answer=1", "device=rng")
         bed.guest.check(READ_RNG)
         return bed
 

@@ -138,7 +138,7 @@ class Disk(DiskTest):
         guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct")
 
     def test_hangs_in_reset(self):
-        bed = self.boot_backends(self.disk, "device=rng")
+        bed = self.boot_backends(f"{self.disk.window},answer=1", "device=rng")
         guest = bed.guest
         guest.check("dd if=/dev/vda of=/dev/null bs=4k count=1")
         self.disk.signal(signal.SIGSTOP)

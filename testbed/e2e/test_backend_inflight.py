@@ -32,7 +32,8 @@ SECONDS = 10
 
 def recorded(msgd):
     """How many requests are in flight, as the record says that virtio-msgd keeps."""
-    [path] = [path for path in Path(f"/proc/{msgd.process.pid}/fd").iterdir()
+    [process] = msgd.processes().values()
+    [path] = [path for path in Path(f"/proc/{process}/fd").iterdir()
               if os.readlink(path).startswith("/memfd:vhost-inflight")]
     data = path.read_bytes()
     _, version, number, _, _ = struct.unpack_from(HEADER, data)

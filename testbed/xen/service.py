@@ -38,10 +38,21 @@ class Service:
             raise Failed(f"virtio-msgd did not start, it said:\n{self.log()}") from problem
 
     def stop(self, signal="TERM"):
-        """End it, with SIGTERM or another signal, and wait for its end."""
-        self.machine.run(f"kill -{signal} $(cat /run/virtio-msgd/pid); "
-                         "while kill -0 $(cat /run/virtio-msgd/pid) 2>/dev/null; do "
+        """End it with its processes of guests, with SIGTERM or another signal, and wait
+        for their end."""
+        whom = "killall -q" if signal == "KILL" else "kill"
+        who = "virtio-msgd" if signal == "KILL" else "$(cat /run/virtio-msgd/pid)"
+        self.machine.run(f"{whom} -{signal} {who}; while killall -0 virtio-msgd 2>/dev/null; do "
                          "usleep 20000; done")
+
+    def crash(self):
+        """Kill the parent only; the processes of guests go on."""
+        self.machine.run("kill -KILL $(cat /run/virtio-msgd/pid)")
+
+    def kill_guests(self):
+        """Kill the processes of guests, which the parent starts again."""
+        self.machine.run("for pid in $(pidof virtio-msgd); do "
+                         "test $pid = $(cat /run/virtio-msgd/pid) || kill -KILL $pid; done")
 
     def control(self, *words):
         """The answer to a command on its control socket."""

@@ -53,7 +53,8 @@ struct task {
 	void *fake;
 };
 
-static struct task *current;
+/* Of the thread that has the loop; any other, as tests have them, is in none */
+static _Thread_local struct task *current;
 static struct task *all_tasks;
 static struct task *spare;
 static unsigned int num_spare;

@@ -24,7 +24,6 @@
 
 #include "base/base.h"
 
-#define DEVICE_WAIT_MS		1000
 #define DEVICE_MAX_QUEUES	256
 #define DEVICE_QUEUE_MAX_SIZE	32768
 

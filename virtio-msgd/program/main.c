@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "model/model.h"
 #include "carriers/xen/xen.h"
@@ -47,6 +48,7 @@ static const char usage[] =
 	"          queues=N, queue-size=N\n"
 	"                              how many queues, and how large (what the type has)\n"
 	"          reconnect=SECONDS   how long requests wait for a backend to come back (10)\n"
+	"          answer=SECONDS      how long an answer of the backend is waited for (5)\n"
 	"          ring-reset=on|off   offer virtqueue reset (on)\n"
 	"          tag=NAME (fs), mac=ADDRESS, mtu=N (net), guest-cid=N (vsock),\n"
 	"          capacity=SECTORS (blk), config=HEX, config-size=N (any)\n"
@@ -231,6 +233,8 @@ static int serve_guest(struct config *config)
 	struct errmsg err;
 	int ret = 0;
 
+	/* It was executed by another name */
+	prctl(PR_SET_NAME, "virtio-msgd");
 	if (xen)
 		ret = carrier_xen_serve(config->domain, child_guest_over, &err);
 	if (!ret)

@@ -225,6 +225,8 @@ static bool serve(struct backend *b, struct vu_conn *conn)
 	struct vu_msg msg = conn->in;
 	int fd = -1;
 
+	if (b->delay_ms && b->when == msg.request)
+		usleep(b->delay_ms * 1000);
 	pthread_mutex_lock(&b->lock);
 	if (b->num_log < BACKEND_LOG)
 		b->log[b->num_log++] = msg.request;

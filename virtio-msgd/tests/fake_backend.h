@@ -57,6 +57,7 @@ struct backend_queue {
  * @config_size: how much of it GET_CONFIG will give
  * @how: misbehaves so
  * @when: at this request
+ * @delay_ms: or takes so long for it
  * @path: its socket
  * @conn: the connection, -1: none
  * @connections: how many there were
@@ -78,6 +79,7 @@ struct backend {
 	uint32_t config_size;
 	enum misbehave how;
 	uint32_t when;
+	unsigned int delay_ms;
 
 	char path[64];
 	pthread_mutex_t lock;

@@ -38,6 +38,7 @@ struct guest *guest_new(const struct window_config *config, struct device *dev)
 
 void guest_free(struct guest *g)
 {
+	task_finish(0);
 	carrier_release(&g->carrier);
 	free(g);
 }
@@ -48,14 +49,37 @@ void *guest_ptr(struct guest *g, uint64_t addr)
 	return g->mem + (addr - GUEST_BASE);
 }
 
+struct cpu {
+	struct window_access access;
+	bool done;
+};
+
+static void on_done(struct window_access *access)
+{
+	((struct cpu *)access)->done = true;
+}
+
+/* As a guest's CPU does it, which waits while others of the loop go on */
+static uint64_t cpu_access(struct guest *g, uint32_t offset, unsigned int size, bool write,
+			   uint64_t value)
+{
+	struct cpu cpu = { .access = { .offset = offset, .size = size, .write = write,
+				       .value = value, .done = on_done } };
+
+	window_access(g->win, &cpu.access);
+	while (!cpu.done)
+		event_base_loop(loop, EVLOOP_ONCE);
+	return cpu.access.value;
+}
+
 uint64_t guest_read(struct guest *g, uint32_t offset, unsigned int size)
 {
-	return carrier_read(&g->carrier, 0, offset, size);
+	return cpu_access(g, offset, size, false, 0);
 }
 
 void guest_write(struct guest *g, uint32_t offset, unsigned int size, uint64_t value)
 {
-	carrier_write(&g->carrier, 0, offset, size, value);
+	cpu_access(g, offset, size, true, value);
 }
 
 /* Read the Window register; a response has a size of at least a header */

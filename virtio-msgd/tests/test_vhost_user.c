@@ -1117,7 +1117,7 @@ static void misbehaves_in_negotiation(void **state)
 		b.how = faults[i % NUM_FAULTS];
 		b.when = at[i];
 		backend_start(&b);
-		g = guest_new(NULL, create("device=blk"));
+		g = guest_new(NULL, create("device=blk,answer=1"));
 		run_for(100);
 		assert_true(absent());
 		backend_misbehave(&b, BEHAVE, 0);
@@ -1158,7 +1158,7 @@ static void misbehaves_in_setup(void **state)
 	b.protocol = ALL_PROTOCOL;
 	b.config_size = 36;
 	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-		plug("device=blk,reconnect=0");
+		plug("device=blk,reconnect=0,answer=1");
 		guest_negotiate(g, VERSION_1);
 		assert_true(guest_enable_queue(g, 0, 16));
 		backend_misbehave(&b, faults[i % NUM_FAULTS], at[i]);
@@ -1183,13 +1183,30 @@ static void misbehaves_in_setup(void **state)
 	b.listener = 0;
 }
 
+/* Slower than most, within what the option allows */
+static void takes_its_time(void **state)
+{
+	(void)state;
+	b.protocol = ALL_PROTOCOL;
+	b.config_size = 36;
+	b.delay_ms = 1300;
+	b.when = VU_ADD_MEM_REG;
+	plug("device=blk,answer=4");
+	drive(0, 1);
+	queue_works(0);
+	pthread_mutex_lock(&b.lock);
+	b.when = VU_GET_VRING_BASE;
+	pthread_mutex_unlock(&b.lock);
+	assert_int_equal(guest_set_status(g, 0), 0);
+}
+
 /* No reset is complete while a backend may still write to memory */
 static void hangs_in_reset(void **state)
 {
 	uint64_t start;
 
 	(void)state;
-	plug("device=rng");
+	plug("device=rng,answer=1");
 	drive(0, 1);
 	backend_misbehave(&b, HANG, VU_GET_VRING_BASE);
 	start = vu_now_ms();
@@ -1212,7 +1229,7 @@ static void hangs_in_reset(void **state)
 static void hangs_in_queue_reset(void **state)
 {
 	(void)state;
-	plug("device=rng");
+	plug("device=rng,answer=1");
 	drive(1ULL << VIRTIO_F_RING_RESET, 1);
 	backend_misbehave(&b, HANG, VU_GET_VRING_BASE);
 	assert_false(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
@@ -1317,6 +1334,7 @@ int main(void)
 		vu_test(misbehaves_in_negotiation),
 		vu_test(refuses_features_it_offered),
 		vu_test(misbehaves_in_setup),
+		vu_test(takes_its_time),
 		vu_test(hangs_in_reset),
 		vu_test(hangs_in_queue_reset),
 		vu_test(says_what_nobody_asked),

@@ -47,6 +47,18 @@ static int serve(struct vhost_user *vu)
 	return 0;
 }
 
+/* Not in the middle of what is being asked on the other socket */
+static void misbehaves(struct vhost_user *vu, const char *why)
+{
+	if (!vu_busy(vu)) {
+		vu_give_up(vu, why);
+		return;
+	}
+	vu_backend_req_close(vu);
+	vu->nonsense = why;
+	vu_tidy_later(vu);
+}
+
 static void readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct vhost_user *vu = arg;
@@ -71,7 +83,7 @@ static void readable(evutil_socket_t fd, short what, void *arg)
 	if (ret == -ECONNRESET)
 		vu_backend_req_close(vu);
 	else if (ret)
-		vu_give_up(vu, "the backend's requests are nonsense");
+		misbehaves(vu, "the backend's requests are nonsense");
 }
 
 int vu_backend_req_open(struct vhost_user *vu)

@@ -37,6 +37,9 @@ static const char *const request_names[] = {
 	[VU_GET_STATUS] = "GET_STATUS",
 };
 
+/* How long one is waited for that did not answer in time before, until it does */
+#define SILENT_MS	1000
+
 /* A request failed: what that means for the connection. Returns @ret. */
 static int failed(struct vhost_user *vu, enum vu_request request, int ret)
 {
@@ -46,16 +49,22 @@ static int failed(struct vhost_user *vu, enum vu_request request, int ret)
 		vu_lost(vu);
 		return ret;
 	}
-	snprintf(why, sizeof(why), "the backend %s %s",
-		 ret == -ETIMEDOUT ? "does not answer" :
-		 ret == -EREMOTEIO ? "refuses" : "answers nonsense to", request_names[request]);
+	if (ret == -ETIMEDOUT) {
+		vu->silent = true;
+		snprintf(why, sizeof(why), "the backend does not answer %s in %u s (answer=)",
+			 request_names[request], vu->options.answer_s);
+	} else {
+		snprintf(why, sizeof(why), "the backend %s %s",
+			 ret == -EREMOTEIO ? "refuses" : "answers nonsense to",
+			 request_names[request]);
+	}
 	vu_give_up(vu, why);
 	return ret;
 }
 
 void vu_begin(struct vhost_user *vu)
 {
-	vu->deadline = vu_now_ms() + DEVICE_WAIT_MS;
+	vu->deadline = vu_now_ms() + (vu->silent ? SILENT_MS : vu->options.answer_s * 1000);
 }
 
 void vu_fill(struct vu_msg *msg, enum vu_request request, uint32_t size)
@@ -79,6 +88,7 @@ static int wait_reply(struct vhost_user *vu, enum vu_request request)
 		ret = vu_conn_wait(&vu->conn, vu->deadline);
 		if (ret < 0)
 			return ret;
+		vu->silent = false;
 		if (!vu->config_pending)
 			return vu_is_reply(&vu->conn, request) ? 0 : -EPROTO;
 		vu_config_arrived(vu);

@@ -53,13 +53,14 @@ static bool reported(const struct vhost_user *vu)
 
 void vu_config_changed(struct vhost_user *vu)
 {
-	static const struct timeval wait = { .tv_usec = DEVICE_WAIT_MS * 1000 % 1000000,
-					     .tv_sec = DEVICE_WAIT_MS / 1000 };
+	const struct timeval wait = { .tv_sec = vu->options.answer_s };
 
 	if (vu->state != VU_READY || !has_config(vu))
 		return;
-	if (vu->config_pending) {
+	if (vu->config_pending || vu_busy(vu)) {
 		vu->config_again = true;
+		if (!vu->config_pending)
+			vu_tidy_later(vu);
 		return;
 	}
 	vu_begin(vu);
@@ -88,7 +89,7 @@ void vu_config_arrived(struct vhost_user *vu)
 		device_config_changed(&vu->dev);
 	/* Not from here: another reply may be waited for */
 	if (vu->config_again)
-		event_active(vu->tidy, 0, 0);
+		vu_tidy_later(vu);
 }
 
 /* Renew the copy at once; the generation rises if it differs, unless @own */

@@ -2,7 +2,6 @@
 #include "vhost_user/conn.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -19,6 +18,7 @@ uint64_t vu_now_ms(void)
 void vu_conn_init(struct vu_conn *conn, int fd)
 {
 	conn->fd = fd;
+	conn->event = NULL;
 	conn->have = 0;
 	conn->in_fd = -1;
 }
@@ -39,18 +39,17 @@ void vu_conn_close(struct vu_conn *conn)
 	conn->fd = -1;
 }
 
-/* Wait for an event of poll(2): 0, or -ETIMEDOUT */
-static int wait_for(int fd, short events, uint64_t deadline)
+/* Wait until it is ready for @what, EV_READ or EV_WRITE: 0, or -ETIMEDOUT */
+static int wait_for(struct vu_conn *conn, short what, uint64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = events };
-	uint64_t now;
+	int ret;
 
-	do {
-		now = vu_now_ms();
-		if (now >= deadline)
-			return -ETIMEDOUT;
-	} while (poll(&p, 1, deadline - now) <= 0);
-	return 0;
+	if (conn->event)
+		event_del(conn->event);
+	ret = task_wait_fd(conn->fd, what, deadline);
+	if (conn->event)
+		event_add(conn->event, NULL);
+	return ret;
 }
 
 int vu_conn_send(struct vu_conn *conn, const struct vu_msg *msg, const int *fds,
@@ -84,7 +83,7 @@ int vu_conn_send(struct vu_conn *conn, const struct vu_msg *msg, const int *fds,
 		if (n < 0 && errno != EAGAIN)
 			return -errno;
 		if (n < 0) {
-			int ret = wait_for(conn->fd, POLLOUT, deadline);
+			int ret = wait_for(conn, EV_WRITE, deadline);
 
 			if (ret)
 				return ret;
@@ -178,7 +177,7 @@ int vu_conn_wait(struct vu_conn *conn, uint64_t deadline)
 	int ret;
 
 	while (!(ret = vu_conn_poll(conn))) {
-		ret = wait_for(conn->fd, POLLIN, deadline);
+		ret = wait_for(conn, EV_READ, deadline);
 		if (ret)
 			return ret;
 	}

@@ -9,17 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/base.h"
 #include "vhost_user/msg.h"
 
 /**
  * struct vu_conn - one end of a connection
  * @fd: non-blocking stream socket, -1: not connected
+ * @event: looks at what nobody waits for, off while somebody does; or NULL
  * @have: how many bytes of @in have arrived
  * @in_fd: the descriptor that came with them, or -1
  * @in: the message that is arriving
  */
 struct vu_conn {
 	int fd;
+	struct event *event;
 	size_t have;
 	int in_fd;
 	struct vu_msg in;

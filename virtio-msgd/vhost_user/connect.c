@@ -38,6 +38,7 @@ static void disconnect(struct vhost_user *vu, unsigned int retry_ms)
 {
 	vu->state = VU_ABSENT;
 	event_del(vu->timer);
+	vu->conn.event = NULL;
 	if (vu->readable)
 		event_free(vu->readable);
 	vu->readable = NULL;
@@ -45,6 +46,7 @@ static void disconnect(struct vhost_user *vu, unsigned int retry_ms)
 	vu_backend_req_close(vu);
 	vu->config_pending = false;
 	vu->config_again = false;
+	vu->nonsense = NULL;
 	vu->unsynced = false;
 	vu->touched = false;
 	vu_memory_forget(vu);
@@ -249,7 +251,7 @@ static void negotiation_failed(struct vhost_user *vu, int ret)
 {
 	refuse(vu, ret == -ECONNRESET || ret == -EPIPE ? "the backend closes the connection" :
 	       ret == -EREMOTEIO ? "the backend refuses to be set up" :
-	       ret == -ETIMEDOUT ? "the backend does not answer" :
+	       ret == -ETIMEDOUT ? "the backend does not answer in time (answer=)" :
 	       ret == -EPROTO ? "the backend answers nonsense" : strerror(-ret));
 }
 
@@ -298,6 +300,7 @@ static void reply_arrived(struct vhost_user *vu)
 	const struct step *step = &steps[vu->step];
 	int ret = -EPROTO;
 
+	vu->silent = false;
 	if (vu_is_reply(&vu->conn, step->request ? step->request : backend_req_answer(vu)))
 		ret = step->take(vu);
 	if (ret && ret != -EAGAIN) {
@@ -367,6 +370,7 @@ static void connect_backend(struct vhost_user *vu)
 		return;
 	}
 	event_add(vu->readable, NULL);
+	vu->conn.event = vu->readable;
 	vu->state = VU_NEGOTIATING;
 	vu->step = 0;
 	vu->size_try = 0;
@@ -375,7 +379,7 @@ static void connect_backend(struct vhost_user *vu)
 	vu->mem_slots = 0;
 	vu->config_size = 0;
 	vu_begin(vu);
-	set_timer(vu, DEVICE_WAIT_MS);
+	set_timer(vu, vu->silent ? RETRY_FAILED_MS : vu->options.answer_s * 1000);
 	negotiate(vu);
 }
 
@@ -387,8 +391,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (vu->state == VU_ABSENT)
 		connect_backend(vu);
-	else if (vu->state == VU_NEGOTIATING)
+	else if (vu->state == VU_NEGOTIATING) {
+		vu->silent = true;
 		negotiation_failed(vu, -ETIMEDOUT);
+	}
+	else if (vu->state == VU_READY && vu->config_pending && vu_busy(vu))
+		set_timer(vu, RETRY_MS);	/* whoever waits sees to it */
 	else if (vu->state == VU_READY && vu->config_pending)
 		vu_give_up(vu, "the backend does not answer GET_CONFIG");
 }

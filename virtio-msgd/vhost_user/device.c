@@ -131,35 +131,6 @@ static void publish(struct vhost_user *vu)
 	device_arrive(dev);
 }
 
-/* Outside of all ops: be in the slot or not, as it should be */
-static void tidy(evutil_socket_t fd, short what, void *arg)
-{
-	struct vhost_user *vu = arg;
-	bool ready = vu->state == VU_READY;
-	struct vu_offer offer = vu_offered(vu);
-
-	(void)fd;
-	(void)what;
-	if (vu->config_again && !vu->config_pending) {
-		vu->config_again = false;
-		vu_config_changed(vu);
-	}
-	if (!unused(vu) || !vu->dev.home)
-		return;
-	/* Until the backend lets go of its memory, nothing of the device can go */
-	if (vu->state == VU_LINGERING)
-		return;
-	if (vu->dev.slot && (!ready || vu->stuck || !published(vu, &offer)))
-		device_leave(&vu->dev);
-	if (vu->state == VU_READY && !vu->dev.slot)
-		publish(vu);
-}
-
-static void tidy_later(struct vhost_user *vu)
-{
-	event_active(vu->tidy, 0, 0);
-}
-
 /*
  * A backend that comes back to a driver that is at work
  */
@@ -260,11 +231,21 @@ static int prepare_resume(struct vhost_user *vu)
 	return ret ? ret : vu_inflight_share(vu);
 }
 
+/* In a task, with the slot locked */
 static void resume(struct vhost_user *vu)
 {
+	struct timeval until, now, left = { 0 };
 	bool served = false;
 	int ret;
 
+	if (vu->state != VU_READY || !vu->waiting || !device_live(&vu->dev))
+		return;
+	/* It is there: how long it takes is for its answers to say */
+	event_pending(vu->grace, EV_TIMEOUT, &until);
+	event_del(vu->grace);
+	event_base_gettimeofday_cached(loop, &now);
+	if (evutil_timercmp(&until, &now, >))
+		evutil_timersub(&until, &now, &left);
 	vu_begin(vu);
 	ret = prepare_resume(vu);
 	if (!ret) {
@@ -274,8 +255,10 @@ static void resume(struct vhost_user *vu)
 	if (!ret)
 		ret = set_status(vu, STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK);
 	/* Gone again: the wait goes on, for as long as there was to wait at first */
-	if ((ret == -ECONNRESET || ret == -EPIPE) && (!served || resumable(vu)))
+	if ((ret == -ECONNRESET || ret == -EPIPE) && (!served || resumable(vu))) {
+		event_add(vu->grace, &left);
 		return;
+	}
 	stop_waiting(vu);
 	vu->resumed = vu_now_ms();
 	vu->resumes++;
@@ -287,14 +270,85 @@ static void resume(struct vhost_user *vu)
 	device_config_changed(&vu->dev);
 }
 
+/*
+ * Outside of all ops
+ */
+
+bool vu_busy(const struct vhost_user *vu)
+{
+	return vu->dev.home && vu->dev.home->lock.held;
+}
+
+/* With the slot locked: be in it or not, as it should be, and what had to wait till now */
+static void tidy(struct vhost_user *vu)
+{
+	struct vu_offer offer = vu_offered(vu);
+
+	if (vu->nonsense && vu->state == VU_READY)
+		vu_give_up(vu, vu->nonsense);
+	vu->nonsense = NULL;
+	if (vu->resume_wanted) {
+		vu->resume_wanted = false;
+		resume(vu);
+	}
+	if (!unused(vu) || !vu->dev.home)
+		return;
+	/* Until the backend lets go of its memory, nothing of the device can go */
+	if (vu->state == VU_LINGERING)
+		return;
+	if (vu->dev.slot && (vu->state != VU_READY || vu->stuck || !published(vu, &offer)))
+		device_leave(&vu->dev);
+	if (vu->state == VU_READY && !vu->dev.slot)
+		publish(vu);
+}
+
+static void vu_free(struct vhost_user *vu);
+
+static void tidy_task(void *arg)
+{
+	struct vhost_user *vu = arg;
+	struct slot *slot = vu->dev.home;
+
+	task_lock(&slot->lock);
+	/* It may have been taken out of there while this waited. */
+	if (!vu->destroyed && vu->dev.home == slot)
+		tidy(vu);
+	task_unlock(&slot->lock);
+	/* Not asked with the slot locked, which would be in its own way */
+	if (!vu->destroyed && vu->config_again && !vu->config_pending) {
+		vu->config_again = false;
+		vu_config_changed(vu);
+	}
+	if (!--vu->users && vu->destroyed)
+		vu_free(vu);
+}
+
+static void on_tidy(evutil_socket_t fd, short what, void *arg)
+{
+	struct vhost_user *vu = arg;
+
+	(void)fd;
+	(void)what;
+	if (!vu->dev.home)
+		return;
+	vu->users++;
+	task_run(tidy_task, vu);
+}
+
+void vu_tidy_later(struct vhost_user *vu)
+{
+	static const struct timeval now;
+
+	event_add(vu->tidy, &now);
+}
+
 void vu_came(struct vhost_user *vu)
 {
-	if (vu->waiting && device_live(&vu->dev)) {
-		resume(vu);
-		return;
-	}
-	device_config_changed(&vu->dev);
-	tidy_later(vu);
+	if (vu->waiting && device_live(&vu->dev))
+		vu->resume_wanted = true;
+	else
+		device_config_changed(&vu->dev);
+	vu_tidy_later(vu);
 }
 
 static void grace_over(evutil_socket_t fd, short what, void *arg)
@@ -311,7 +365,7 @@ void vu_went(struct vhost_user *vu, const char *why, bool may_return)
 {
 	struct timeval wait = { .tv_sec = vu->options.reconnect_s };
 
-	tidy_later(vu);
+	vu_tidy_later(vu);
 	if (vu->waiting)
 		return;
 	if (may_return && resumable(vu)) {
@@ -477,7 +531,7 @@ static int reset(struct device *dev)
 	stop_waiting(vu);
 	vu_inflight_drop(vu);
 	vu_config_forget(vu);
-	tidy_later(vu);
+	vu_tidy_later(vu);
 	vu_begin(vu);
 	if (vu->state == VU_READY && vu->touched)
 		ret = reset_backend(vu);
@@ -493,6 +547,13 @@ static int reset(struct device *dev)
 static void attached(struct device *dev)
 {
 	vu_connect_start(to_vhost_user(dev));
+}
+
+static void vu_free(struct vhost_user *vu)
+{
+	device_release(&vu->dev);
+	free(vu->queues);
+	free(vu);
 }
 
 static void destroy(struct device *dev)
@@ -515,9 +576,9 @@ static void destroy(struct device *dev)
 		event_free(vu->tidy);
 	vu_inflight_drop(vu);
 	vu_options_free(&vu->options);
-	device_release(dev);
-	free(vu->queues);
-	free(vu);
+	vu->destroyed = true;
+	if (!vu->users)
+		vu_free(vu);
 }
 
 static const struct device_ops vhost_user_ops = {
@@ -543,7 +604,7 @@ static int init(struct vhost_user *vu)
 	vu->error = -1;
 	vu->queues = calloc(DEVICE_MAX_QUEUES, sizeof(*vu->queues));
 	vu->grace = evtimer_new(loop, grace_over, vu);
-	vu->tidy = event_new(loop, -1, 0, tidy, vu);
+	vu->tidy = evtimer_new(loop, on_tidy, vu);
 	if (vu_connect_init(vu) || !vu->queues || !vu->grace || !vu->tidy)
 		return -ENOMEM;
 	for (q = 0; q < DEVICE_MAX_QUEUES; q++)
@@ -551,6 +612,7 @@ static int init(struct vhost_user *vu)
 	if (device_init(&vu->dev, &vhost_user_ops, vu->options.kind->name, vu->options.id,
 			DEVICE_MAX_QUEUES, 0))
 		return -ENOMEM;
+	vu->dev.waits = true;
 	/* How many there are the backend says */
 	vu->dev.num_queues = 0;
 	return 0;

@@ -7,9 +7,9 @@
  * memory.c: guest memory; inflight.c: the record of requests; backend_req.c: what
  * the backend asks; kind.c: device types and options; conn.c: the socket.
  *
- * While a guest's CPU waits for an op of the device, requests are sent and their
- * replies waited for, DEVICE_WAIT_MS at most. What happens on its own (a backend
- * that comes, a config change) never waits: it goes on when the reply is there.
+ * In an op of the device requests are sent and their replies waited for, in a task and
+ * for as long as the option answer= says. What the backend does meanwhile on its own
+ * (a config change, nonsense) is seen to afterwards (vu_busy()), without a wait.
  */
 #ifndef MSGD_VHOST_USER_INTERNAL_H
 #define MSGD_VHOST_USER_INTERNAL_H
@@ -106,6 +106,9 @@ struct vu_config_writes {
  * @deadline: of the op, or negotiation, in progress
  * @step: of the negotiation
  * @size_try: which size of config space is being tried
+ * @nonsense: what the backend did while an op was under way, for which the
+ *	connection is given up then; NULL: nothing
+ * @silent: the backend did not answer in time, and has not since
  * @complained: the user was told that the backend is missing
  * @backend_conn: the other socket, for the backend's requests
  * @backend_readable: something arrived at it
@@ -135,10 +138,13 @@ struct vu_config_writes {
  *
  * Without it:
  * @waiting: the driver is at work and the backend is to come back
+ * @resume_wanted: it is there
  * @grace: how long
  * @resumed: when one came back last
  * @resumes: how often it did, without staying or completing a request
  * @stuck: the driver tried in vain to reset the device, or a queue
+ * @users: tasks that have it, while it is destroyed
+ * @destroyed: the last of them is to free it
  * @tidy: make what the driver sees agree with what is there
  */
 struct vhost_user {
@@ -153,6 +159,8 @@ struct vhost_user {
 	uint64_t deadline;
 	unsigned int step;
 	unsigned int size_try;
+	const char *nonsense;
+	bool silent;
 	bool complained;
 	struct vu_conn backend_conn;
 	struct event *backend_readable;
@@ -179,10 +187,13 @@ struct vhost_user {
 	struct event *failed;
 
 	bool waiting;
+	bool resume_wanted;
 	struct event *grace;
 	uint64_t resumed;
 	unsigned int resumes;
 	bool stuck;
+	unsigned int users;
+	bool destroyed;
 	struct event *tidy;
 };
 
@@ -223,6 +234,10 @@ void vu_give_up(struct vhost_user *vu, const char *why);
 /* device.c: the backend is there, and can be used; it came, or it went. */
 void vu_came(struct vhost_user *vu);
 void vu_went(struct vhost_user *vu, const char *why, bool may_return);
+/* An op is under way: the connection is not to be touched. */
+bool vu_busy(const struct vhost_user *vu);
+/* Look again at what had to wait, as soon as that is possible. */
+void vu_tidy_later(struct vhost_user *vu);
 
 /*
  * call.c. The backend has to be VU_READY. When it does not answer as
@@ -230,7 +245,7 @@ void vu_went(struct vhost_user *vu, const char *why, bool may_return);
  * it refused, in order.
  */
 
-/* An op begins, and may wait until DEVICE_WAIT_MS from now. */
+/* An op begins, and may wait for as long as the backend's limit is. */
 void vu_begin(struct vhost_user *vu);
 /*
  * Send a request that has no reply of its own; with REPLY_ACK wait until it was

@@ -19,6 +19,9 @@
 /* Seconds */
 #define RECONNECT	10
 #define RECONNECT_MAX	3600
+/* What a guest's CPU can stand still for; guests with much memory need more */
+#define ANSWER		5
+#define ANSWER_MAX	50
 
 /* Lay @len bytes of @data over @config, as far as that goes */
 static void put(uint8_t *config, uint32_t size, size_t offset, const void *data, size_t len)
@@ -352,9 +355,11 @@ static int parse_queues(struct vu_options *opts, struct params *params, struct e
 static int parse_common(struct vu_options *opts, struct params *params, struct errmsg *err)
 {
 	uint64_t size = opts->kind->queue_size, reconnect = RECONNECT;
+	uint64_t answer = ANSWER;
 
 	if (params_number(params, "queue-size", 2, DEVICE_QUEUE_MAX_SIZE, &size, err) ||
 	    params_number(params, "reconnect", 0, RECONNECT_MAX, &reconnect, err) ||
+	    params_number(params, "answer", 1, ANSWER_MAX, &answer, err) ||
 	    params_bool(params, "ring-reset", &opts->ring_reset, err))
 		return -1;
 	if (size & (size - 1))
@@ -362,6 +367,7 @@ static int parse_common(struct vu_options *opts, struct params *params, struct e
 				  (unsigned long long)size);
 	opts->queue_size = size;
 	opts->reconnect_s = reconnect;
+	opts->answer_s = answer;
 	return parse_queues(opts, params, err);
 }
 

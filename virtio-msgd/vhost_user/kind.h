@@ -69,6 +69,7 @@ struct vu_kind {
  * @min_queues: that the backend has to have
  * @queue_size: largest size of a queue
  * @reconnect_s: how long a driver's requests wait for a backend to come back
+ * @answer_s: how long an answer of the backend is waited for
  * @ring_reset: VIRTIO_F_RING_RESET is offered
  * @features: that the options add to those of the backend
  * @config_sizes: to be tried, newest first, up to 0
@@ -83,6 +84,7 @@ struct vu_options {
 	unsigned int min_queues;
 	uint32_t queue_size;
 	unsigned int reconnect_s;
+	unsigned int answer_s;
 	bool ring_reset;
 	uint64_t features;
 	uint32_t config_sizes[6];

@@ -57,7 +57,9 @@
  * The device side then writes the response when it has it, last its token, with
  * release semantics, and raises the interrupt. A request that is sent before
  * that takes the place of the one under way: the device side finishes what it
- * does, does not respond to it any more, and then looks at the new one.
+ * does, does not respond to it any more, and then looks at the new one. A request
+ * that gets no response is told from one whose response is late by a header with
+ * its token, whose msg_size is 0.
  */
 #define VIRTIO_MSG_MMIO_DOORBELL	0x040
 

@@ -65,7 +65,7 @@ class BadBackend(BackendTest):
         self.write_nvram(guest, 13)
 
     def test_hangs_while_the_guest_resets_it(self):
-        service = self.serve()
+        service = self.serve(",answer=1")
         guest = self.guest()
         self.write_nvram(guest, 14)
         hung = self.backend.pid

@@ -46,6 +46,30 @@ class Restart(BackendTest):
     def test_killed_and_started(self):
         self.check_restart("KILL", ",ioeventfd=off")
 
+    def test_parent_killed_and_started(self):
+        service = self.serve()
+        guest = self.guest()
+        self.assert_goes_on(guest, 4)
+        service.crash()
+        # Nobody is missing for the guest
+        self.assert_goes_on(guest, 5)
+        service.start()
+        self.assertIn("goes on, under this virtio-msgd", service.log())
+        self.assert_goes_on(guest, 6)
+        guest.destroy()
+        self.assert_nothing_left(service)
+
+    def test_process_of_the_guest_killed(self):
+        service = self.serve()
+        guest = self.guest()
+        for value in (4, 5):
+            self.assert_goes_on(guest, value)
+            service.kill_guests()
+        self.assert_goes_on(guest, 6)
+        self.assertEqual(service.log().count("it is started again"), 2, service.log())
+        guest.destroy()
+        self.assert_nothing_left(service)
+
     def test_while_the_guest_is_at_work(self):
         service = self.serve()
         guest = self.guest()
