@@ -17,7 +17,6 @@ from testbed.fake_guest import FakeGuest
 SOON = 2
 MANY_SECONDS = 20
 MAGIC = 0x67736D76
-ENVIRONMENT = {"ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1"}
 REPORT = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 DIED = re.compile(r"its process (was ended by|has ended)")
 
@@ -46,8 +45,11 @@ class MsgdTest(unittest.TestCase):
 
     def serve(self, windows=(), guests=None, options=(), program_=None, **more):
         """A virtio-msgd with WINDOWS for the first guest, and more GUESTS."""
+        # In files of their own: stderr may be one that nobody reads
+        environment = {"ASAN_OPTIONS": f"exitcode=99:log_path={self.directory}/sanitizer",
+                       "UBSAN_OPTIONS": "print_stacktrace=1"}
         server = msgd.Msgd(program_ or program(), self.directory, windows, options, guests,
-                           env=ENVIRONMENT, **more)
+                           env=environment, **more)
         self.addCleanup(self.end, server)
         server.start()
         return server
@@ -59,7 +61,9 @@ class MsgdTest(unittest.TestCase):
         finally:
             server.kill()
         log = server.log()
-        self.assertIsNone(REPORT.search(log), log)
+        said = log + "".join(path.read_text(errors="replace")
+                             for path in self.directory.glob("sanitizer.*"))
+        self.assertIsNone(REPORT.search(said), said)
         if not self.kills:
             self.assertIsNone(DIED.search(log), log)
         self.assertEqual(status, 0, log)

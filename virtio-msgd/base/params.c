@@ -61,6 +61,9 @@ int params_parse(struct params *params, const char *text, const char *implied,
 
 	if (!copy)
 		return errmsg_set(err, "out of memory");
+	/* Nothing is no parameter, unless there is one without a name */
+	if (!*text && !implied)
+		rest = NULL;
 	while (!ret && (part = next_part(&rest))) {
 		equals = strchr(part, '=');
 		if (equals) {

@@ -215,6 +215,12 @@ static bool misbehave(struct backend *b, struct vu_conn *conn, struct vu_msg *ms
 		reply(conn, msg, -1);
 		return true;
 	default:
+		/* Not even that the connection ends is seen, until it may go on */
+		while (b->how == HANG && !b->stop) {
+			pthread_mutex_unlock(&b->lock);
+			usleep(1000);
+			pthread_mutex_lock(&b->lock);
+		}
 		return true;
 	}
 }

@@ -227,7 +227,7 @@ static void queue_reset(void **state)
 {
 	(void)state;
 	b.protocol = P(MQ);
-	plug("device=blk,queues=2");
+	plug("device=blk,queues=2,capacity=8");
 	drive(1ULL << VIRTIO_F_RING_RESET, 2);
 	backend_forget(&b);
 	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 1).there);

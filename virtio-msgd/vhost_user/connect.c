@@ -255,6 +255,27 @@ static void negotiation_failed(struct vhost_user *vu, int ret)
 	       ret == -EPROTO ? "the backend answers nonsense" : strerror(-ret));
 }
 
+/* Whether what a driver has to find in config space is known; tell the user if not */
+static bool check_config(struct vhost_user *vu)
+{
+	const struct vu_options *opts = &vu->options;
+	uint64_t empty = vu->features & opts->kind->config_features & ~opts->filled;
+	char why[160];
+
+	if (vu_has(vu, VU_PROTOCOL_F_CONFIG) && vu->config_size)
+		return true;
+	if (!opts->config_size && opts->kind->needs_config) {
+		snprintf(why, sizeof(why), "the backend has no config space: %s",
+			 opts->kind->needs_config);
+		refuse(vu, why);
+		return false;
+	}
+	if (empty)
+		log_limited(&vu->dev.log, "vhost-user %s: the backend has no config space: its features %#llx are not offered",
+			    opts->path, (unsigned long long)empty);
+	return true;
+}
+
 /* Everything is known: is it good for a device? */
 static void negotiated(struct vhost_user *vu)
 {
@@ -273,6 +294,8 @@ static void negotiated(struct vhost_user *vu)
 		refuse(vu, why);
 		return;
 	}
+	if (!check_config(vu))
+		return;
 	if (vu->complained)
 		log_limited(&vu->dev.log, "vhost-user %s: the backend is there", vu->options.path);
 	vu->complained = false;

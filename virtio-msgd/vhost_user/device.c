@@ -72,6 +72,9 @@ struct vu_offer vu_offered(const struct vhost_user *vu)
 		.config_reported = own_config || vu_has(vu, VU_PROTOCOL_F_BACKEND_REQ),
 	};
 
+	/* A field that nobody fills is not announced */
+	if (own_config)
+		offer.features &= ~(opts->kind->config_features & ~opts->filled);
 	offer.features |= opts->features;
 	/* A queue that is stopped and started anew is what every backend knows. */
 	if (opts->ring_reset)

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <linux/virtio_blk.h>
+#include <linux/virtio_console.h>
 #include <linux/virtio_fs.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
@@ -53,6 +54,8 @@ static int blk_options(struct vu_options *opts, struct params *params, struct er
 		capacity = htole64(capacity);
 		memcpy(opts->config, &capacity, sizeof(capacity));
 		opts->config_size = offsetof(struct virtio_blk_config, max_discard_sectors);
+		/* See blk_adjust() */
+		opts->filled = BIT64(VIRTIO_BLK_F_MQ);
 	}
 	return 0;
 }
@@ -139,6 +142,7 @@ static int net_options(struct vu_options *opts, struct params *params, struct er
 	if (mtu)
 		opts->features |= BIT64(VIRTIO_NET_F_MTU);
 	config.mtu = htole16(mtu);
+	opts->filled = opts->features | BIT64(VIRTIO_NET_F_STATUS);
 	opts->config_size = offsetof(struct virtio_net_config, speed);
 	memcpy(opts->config, &config, opts->config_size);
 	return 0;
@@ -173,6 +177,41 @@ static int vsock_options(struct vu_options *opts, struct params *params, struct 
 		opts->config_size = sizeof(struct virtio_vsock_config);
 	}
 	return 0;
+}
+
+/*
+ * SCSI: what the frontend knows as well as any backend
+ */
+
+static int scsi_options(struct vu_options *opts, struct params *params, struct errmsg *err)
+{
+	const struct virtio_scsi_config config = {
+		/* A ring full, but for the request's and the response's headers */
+		.seg_max = htole32(opts->queue_size - 2),
+		.max_sectors = htole32(0xffff),
+		.cmd_per_lun = htole32(opts->queue_size),
+		.event_info_size = htole32(sizeof(struct virtio_scsi_event)),
+		.sense_size = htole32(VIRTIO_SCSI_SENSE_DEFAULT_SIZE),
+		.cdb_size = htole32(VIRTIO_SCSI_CDB_DEFAULT_SIZE),
+		.max_target = htole16(255),
+		.max_lun = htole32(16383),
+	};
+
+	(void)params;
+	(void)err;
+	memcpy(opts->config, &config, sizeof(config));
+	opts->config_size = sizeof(config);
+	return 0;
+}
+
+/* Two are for control and for events, and not counted. */
+static void scsi_adjust(const struct vu_options *opts, unsigned int queues, uint8_t *config,
+			uint32_t size)
+{
+	uint32_t num = htole32(queues - 2);
+
+	(void)opts;
+	put(config, size, offsetof(struct virtio_scsi_config, num_queues), &num, sizeof(num));
 }
 
 /*
@@ -211,6 +250,25 @@ static int any_options(struct vu_options *opts, struct params *params, struct er
 	return config ? parse_hex(opts, config, err) : 0;
 }
 
+/* Younger than the headers of Debian 12 */
+#define BLK_F_ZONED	17
+
+/* Likewise */
+#ifndef VIRTIO_BLK_F_SECURE_ERASE
+#define VIRTIO_BLK_F_SECURE_ERASE	16
+#endif
+
+#define BLK_FIELDS	(BIT64(VIRTIO_BLK_F_SIZE_MAX) | BIT64(VIRTIO_BLK_F_SEG_MAX) | \
+			 BIT64(VIRTIO_BLK_F_GEOMETRY) | BIT64(VIRTIO_BLK_F_BLK_SIZE) | \
+			 BIT64(VIRTIO_BLK_F_TOPOLOGY) | BIT64(VIRTIO_BLK_F_CONFIG_WCE) | \
+			 BIT64(VIRTIO_BLK_F_MQ) | BIT64(VIRTIO_BLK_F_DISCARD) | \
+			 BIT64(VIRTIO_BLK_F_WRITE_ZEROES) | BIT64(VIRTIO_BLK_F_SECURE_ERASE) | \
+			 BIT64(BLK_F_ZONED))
+#define NET_FIELDS	(BIT64(VIRTIO_NET_F_MAC) | BIT64(VIRTIO_NET_F_MTU) | \
+			 BIT64(VIRTIO_NET_F_MQ) | BIT64(VIRTIO_NET_F_STATUS) | \
+			 BIT64(VIRTIO_NET_F_SPEED_DUPLEX) | BIT64(VIRTIO_NET_F_RSS) | \
+			 BIT64(VIRTIO_NET_F_HASH_REPORT))
+
 static const struct vu_kind kinds[] = {
 	{
 		.name = "blk",
@@ -220,6 +278,8 @@ static const struct vu_kind kinds[] = {
 		.queue_size = 128,
 		/* zoned, secure erase, write zeroes, topology */
 		.config_sizes = { 96, 72, 60, 36 },
+		.config_features = BLK_FIELDS,
+		.needs_config = "capacity=SECTORS says how large the disk is",
 		.resume = VU_RESUME_IDLE,
 		.options = blk_options,
 		.adjust_config = blk_adjust,
@@ -230,6 +290,7 @@ static const struct vu_kind kinds[] = {
 		.many = true,
 		.queue_size = 128,
 		.config_sizes = { 12 },
+		.config_features = BIT64(VIRTIO_CONSOLE_F_SIZE) | BIT64(VIRTIO_CONSOLE_F_MULTIPORT),
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "fs",
@@ -238,6 +299,7 @@ static const struct vu_kind kinds[] = {
 		.many = true,
 		.queue_size = 128,
 		.config_sizes = { 40 },
+		.needs_config = "tag=NAME gives it one",
 		.options = fs_options,
 		.adjust_config = fs_adjust,
 	}, {
@@ -246,6 +308,7 @@ static const struct vu_kind kinds[] = {
 		.queues = 2,
 		.queue_size = 256,
 		.config_sizes = { 8 },
+		.needs_config = "a GPIO device is of no use without",
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "i2c",
@@ -261,6 +324,7 @@ static const struct vu_kind kinds[] = {
 		.queues = 2,
 		.queue_size = 64,
 		.config_sizes = { 136 },
+		.needs_config = "an input device is of no use without",
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "net",
@@ -268,6 +332,7 @@ static const struct vu_kind kinds[] = {
 		.queues = 2,
 		.queue_size = 256,
 		.config_sizes = { 24, 20, 12 },
+		.config_features = NET_FIELDS,
 		.not_offered = NET_CONTROLLED,
 		.resume = VU_RESUME_REPEAT,
 		.options = net_options,
@@ -287,13 +352,15 @@ static const struct vu_kind kinds[] = {
 		.queue_size = 128,
 		.config_sizes = { sizeof(struct virtio_scsi_config) },
 		.keeps_config = true,
-		.adjust_config = adjust_nothing,
+		.options = scsi_options,
+		.adjust_config = scsi_adjust,
 	}, {
 		.name = "sound",
 		.id = VIRTIO_ID_SOUND,
 		.queues = 4,
 		.queue_size = 64,
 		.config_sizes = { 16, 12 },
+		.needs_config = "a sound device is of no use without",
 		.adjust_config = adjust_nothing,
 	}, {
 		.name = "vsock",
@@ -302,6 +369,7 @@ static const struct vu_kind kinds[] = {
 		.unserved = 1,
 		.queue_size = 128,
 		.config_sizes = { sizeof(struct virtio_vsock_config) },
+		.needs_config = "guest-cid=N is the guest's address",
 		.options = vsock_options,
 		.adjust_config = adjust_nothing,
 	}, {

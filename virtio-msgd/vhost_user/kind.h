@@ -35,6 +35,8 @@ enum vu_resume {
  * @unserved: queues after those that the backend serves; nothing comes on them
  * @queue_size: largest queue, unless the option queue-size= says another
  * @config_sizes: config space of the type's versions, newest first, up to 0
+ * @config_features: features that say that a field of config space is filled
+ * @needs_config: what to do about a backend that has none, for a type that needs it
  * @not_offered: features that a backend may offer, but that the frontend would
  *	have to take part in
  * @resume: when a backend that comes back can go on where the other one left off,
@@ -52,6 +54,8 @@ struct vu_kind {
 	unsigned int unserved;
 	uint32_t queue_size;
 	uint32_t config_sizes[6];
+	uint64_t config_features;
+	const char *needs_config;
 	uint64_t not_offered;
 	enum vu_resume resume;
 	bool keeps_config;
@@ -72,6 +76,7 @@ struct vu_kind {
  * @answer_s: how long an answer of the backend is waited for
  * @ring_reset: VIRTIO_F_RING_RESET is offered
  * @features: that the options add to those of the backend
+ * @filled: those of the type's config_features whose fields @config has
  * @config_sizes: to be tried, newest first, up to 0
  * @config: config space by the options, for backends that have none
  * @config_size: its size
@@ -87,6 +92,7 @@ struct vu_options {
 	unsigned int answer_s;
 	bool ring_reset;
 	uint64_t features;
+	uint64_t filled;
 	uint32_t config_sizes[6];
 	uint8_t config[VU_MAX_CONFIG];
 	uint32_t config_size;

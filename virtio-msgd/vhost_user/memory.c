@@ -319,7 +319,7 @@ static uint64_t max_regions(const struct vhost_user *vu)
 static int too_many(struct vhost_user *vu, const struct vu_table *table)
 {
 	log_limited(&vu->dev.log,
-		    "vhost-user %s: the guest's memory is in %u pieces, and this backend takes %llu%s",
+		    "vhost-user %s: the guest's memory is in %u regions, and this backend takes %llu%s",
 		    vu->options.path, table->num, (unsigned long long)max_regions(vu),
 		    one_by_one(vu) ? "" : " (it does not offer CONFIGURE_MEM_SLOTS)");
 	return -ENOSPC;
