@@ -11,7 +11,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from scripts import cache, debian, kernel, say, series, tools, tree
+from scripts import cache, debian, floors, kernel, say, series, tools, tree
 from scripts.git import Git
 from scripts.results import Results
 
@@ -221,7 +221,8 @@ def check_base(results, base):
 
 
 def run(results, bases=()):
-    """The checks on BASES, or on both."""
+    """The checks on BASES, or on both, and what is asked of virtio-msgd's files."""
+    results.stage("make check, virtio-msgd", floors.check)
     for base in bases or tree.bases():
         results.stage(f"make check, {base}", check_base, base)
 

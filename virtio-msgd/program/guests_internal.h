@@ -2,7 +2,7 @@
 /*
  * Between the parts of what the parent does with guests:
  *
- * guests.c	their processes, from start to end
+ * processes.c	their processes, from start to end
  * meeting.c	how a parent finds the processes that another one has left
  * ask.c	whom a control request concerns, and the one answer of several
  */

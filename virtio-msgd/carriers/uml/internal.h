@@ -5,7 +5,7 @@
  * arch/um/drivers/mmio_sock.h for the protocol.
  *
  * conn.c	connections, of which one is the guest's
- * uml.c	the guest: its memory and interrupts, from its coming to its going
+ * guest.c	the guest: its memory and interrupts, from its coming to its going
  */
 #ifndef MSGD_UML_INTERNAL_H
 #define MSGD_UML_INTERNAL_H
@@ -97,7 +97,7 @@ void conn_close(struct conn *conn);
 /* Those who had to wait until the last guest was gone need not any more. */
 void conn_unhold(struct uml *uml);
 
-/* uml.c */
+/* guest.c */
 
 /* Be the guest's connection: 0, or an errno value with everything undone */
 int uml_take_guest(struct conn *conn);

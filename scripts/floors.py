@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The floors of virtio-msgd: what is below includes nothing from above, and there are no
+circles. Another floor is included by its one header only, which says what it offers.
+"""
+
+import re
+from pathlib import Path
+
+from scripts import say
+
+SOURCE = say.REPO / "virtio-msgd"
+# From below; those of one line do not know of each other
+FLOORS = (("base",), ("model",), ("devices", "vhost_user"), ("carriers/uml", "carriers/xen"),
+          ("program",))
+LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
+INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
+
+
+def header(floor):
+    """The header of a floor."""
+    return f"{floor}/{floor.rsplit('/', maxsplit=1)[-1]}.h"
+
+
+def floor_of(path):
+    """The floor that the file PATH is on, None if on none."""
+    folder = path.rpartition("/")[0]
+    return folder if folder in LEVEL else None
+
+
+def wrong(path, target):
+    """What is wrong with PATH's including TARGET; None: nothing."""
+    here, there = floor_of(path), floor_of(target)
+    if there in (None, here):
+        return None
+    if LEVEL[there] >= LEVEL[here]:
+        return f"{path} includes {target}, which is not below it"
+    if target != header(there):
+        return f"{path} includes {target}: of {there} it is {header(there)} that others include"
+    return None
+
+
+def circle(graph):
+    """A circle of nodes in GRAPH, {node: nodes}, or None."""
+    done, way = set(), []
+
+    def visit(node):
+        if node in way:
+            return [*way[way.index(node):], node]
+        if node in done:
+            return None
+        way.append(node)
+        for each in sorted(graph.get(node, ())):
+            if found := visit(each):
+                return found
+        way.pop()
+        done.add(node)
+        return None
+
+    for node in sorted(graph):
+        if found := visit(node):
+            return found
+    return None
+
+
+def problems(files):
+    """What is wrong with FILES, {path: text}."""
+    found, graph = [], {}
+    for path, text in sorted(files.items()):
+        if floor_of(path) is None:
+            continue
+        unit = path.rpartition(".")[0]
+        for target in INCLUDE.findall(text):
+            if why := wrong(path, target):
+                found.append(why)
+            to = target.rpartition(".")[0]
+            # A C file and its header are one
+            if floor_of(target) and to != unit:
+                graph.setdefault(unit, set()).add(to)
+    if way := circle(graph):
+        found.append("a circle: " + " -> ".join(way))
+    return found
+
+
+def tree():
+    """The files of virtio-msgd, without its tests."""
+    return {str(path.relative_to(SOURCE)): path.read_text()
+            for path in sorted(SOURCE.rglob("*.[ch]"))}
+
+
+def check(results):
+    """The test of virtio-msgd's own files."""
+    name = f"{Path(SOURCE).name}: floors"
+    if found := problems(tree()):
+        results.fail(name, "\n".join(found))
+    else:
+        results.ok(name)
