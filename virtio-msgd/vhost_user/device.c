@@ -340,9 +340,11 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 
 void vu_tidy_later(struct vhost_user *vu)
 {
-	static const struct timeval now;
-
-	event_add(vu->tidy, &now);
+	/*
+	 * Before the driver's next access: what has been reset is soon in use again. From
+	 * its own callback this comes at most once more, when there is nothing left to do.
+	 */
+	event_active(vu->tidy, 0, 0);
 }
 
 void vu_came(struct vhost_user *vu)
