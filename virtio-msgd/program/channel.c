@@ -99,8 +99,11 @@ void channel_drain(struct channel *channel)
 {
 	struct evbuffer *input = bufferevent_get_input(channel->bev);
 
+	/* It is the bufferevent's to fill, otherwise */
+	evbuffer_unfreeze(input, 0);
 	while (evbuffer_read(input, bufferevent_getfd(channel->bev), CHANNEL_MAX_LINE) > 0)
 		;
+	evbuffer_freeze(input, 0);
 	on_read(channel->bev, channel);
 }
 
@@ -111,6 +114,8 @@ static void flush_output(struct channel *channel)
 	struct pollfd pfd = { .fd = bufferevent_getfd(channel->bev), .events = POLLOUT };
 
 	bufferevent_disable(channel->bev, EV_WRITE);
+	/* It is the bufferevent's to empty, otherwise */
+	evbuffer_unfreeze(output, 1);
 	while (evbuffer_get_length(output)) {
 		if (poll(&pfd, 1, PATIENCE_MS) <= 0 || evbuffer_write(output, pfd.fd) <= 0)
 			return;

@@ -259,6 +259,12 @@ extern struct xs_handle *xen_store;
 /* Connect; @on_change is called when something that is watched changed. 0, or -1 with @err set. */
 int xen_store_open(event_callback_fn on_change, struct errmsg *err);
 void xen_store_close(void);
+/*
+ * The same in a process that is about to end: the connection ends with it. Closing it cancels
+ * a thread of the library's, for which the C library wants to load another one, and that
+ * is more than a confined process may do.
+ */
+void xen_store_leave(void);
 int xen_store_watch(const char *path, struct errmsg *err);
 /* To be called first in @on_change: whether there is something to look at */
 bool xen_store_changed(void);

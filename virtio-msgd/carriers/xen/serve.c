@@ -457,6 +457,6 @@ void carrier_xen_stop(void)
 	else if (the_guest_is_dead)
 		xen_store_forget(the_domid);
 	the_guest = NULL;
-	xen_store_close();
+	xen_store_leave();
 	xen_rules_free();
 }

@@ -58,6 +58,14 @@ void xen_store_close(void)
 	xen_store = NULL;
 }
 
+void xen_store_leave(void)
+{
+	if (event)
+		event_free(event);
+	event = NULL;
+	xen_store = NULL;
+}
+
 char *xen_store_read(const char *fmt, ...)
 {
 	unsigned int len;
