@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fuzz.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Longer than any limit of the log, or a wait: no run is seen in the next one */
+#define MS_BETWEEN_RUNS	(3600 * 1000)
+
+bool (*fuzz_peer)(void);
+
+static uint64_t now_ms = MS_BETWEEN_RUNS;
+
+/*
+ * Input
+ */
+
+const uint8_t *take_bytes(struct input *in, size_t *len)
+{
+	const uint8_t *at = in->at;
+
+	if (*len > in->left)
+		*len = in->left;
+	in->at += *len;
+	in->left -= *len;
+	return at;
+}
+
+static uint64_t take(struct input *in, size_t len)
+{
+	uint64_t value = 0;
+	const uint8_t *at = take_bytes(in, &len);
+
+	if (len)
+		memcpy(&value, at, len);
+	return value;
+}
+
+uint8_t take8(struct input *in)
+{
+	return take(in, 1);
+}
+
+uint16_t take16(struct input *in)
+{
+	return take(in, 2);
+}
+
+uint32_t take32(struct input *in)
+{
+	return take(in, 4);
+}
+
+uint64_t take64(struct input *in)
+{
+	return take(in, 8);
+}
+
+uint64_t take_edge(struct input *in)
+{
+	static const uint64_t edges[] = {
+		0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff,
+		0x100000000, 1ULL << 63, UINT64_MAX,
+	};
+	const uint8_t num = sizeof(edges) / sizeof(edges[0]);
+	uint8_t choice = take8(in);
+
+	if (choice == UINT8_MAX)
+		return take64(in);
+	return choice < UINT8_MAX - num ? choice : edges[UINT8_MAX - 1 - choice];
+}
+
+char *take_line(struct input *in)
+{
+	const uint8_t *end = in->left ? memchr(in->at, '\n', in->left) : NULL;
+	size_t len = end ? (size_t)(end - in->at) : in->left;
+	char *line = strndup((const char *)take_bytes(in, &len), len);
+
+	take8(in);
+	fuzz_check(line);
+	return line;
+}
+
+/*
+ * Time, which goes by only as the harness says. All that is asked for it, or waits,
+ * libevent included, comes here. The time of day is libFuzzer's own, which sees by it
+ * that a run hangs.
+ */
+
+int clock_gettime(clockid_t id, struct timespec *ts);
+int poll(struct pollfd *fds, nfds_t num, int timeout);
+ssize_t getrandom(void *to, size_t len, unsigned int flags);
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	if (id == CLOCK_REALTIME)
+		return syscall(SYS_clock_gettime, id, ts);
+	ts->tv_sec = now_ms / 1000;
+	ts->tv_nsec = now_ms % 1000 * 1000000;
+	return 0;
+}
+
+int poll(struct pollfd *fds, nfds_t num, int timeout)
+{
+	static const struct timespec none;
+	int ret;
+
+	do {
+		ret = syscall(SYS_ppoll, fds, num, &none, NULL, 0);
+	} while (!ret && timeout && fuzz_peer && fuzz_peer());
+	if (!ret && timeout > 0)
+		now_ms += timeout;
+	/* Nobody will ever come: the harness is wrong, or a wait has no end */
+	fuzz_check(ret || timeout >= 0);
+	return ret;
+}
+
+ssize_t getrandom(void *to, size_t len, unsigned int flags)
+{
+	(void)flags;
+	memset(to, 0x5a, len);
+	return len;
+}
+
+void fuzz_pass(unsigned int ms)
+{
+	now_ms += ms;
+	event_base_loop(loop, EVLOOP_NONBLOCK);
+}
+
+/*
+ * Sockets
+ */
+
+void fuzz_pair(int *ends)
+{
+	fuzz_check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
+}
+
+void fuzz_send(int fd, const void *data, size_t len, const int *fds, unsigned int num)
+{
+	union {
+		char buf[CMSG_SPACE(16 * sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (num) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(num * sizeof(int));
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(num * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, num * sizeof(int));
+	}
+	if (len && sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return;
+}
+
+static void close_fds(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg;
+	size_t i, num;
+	int fd;
+
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		num = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < num; i++) {
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
+			close(fd);
+		}
+	}
+}
+
+int fuzz_drain(int fd)
+{
+	union {
+		char buf[CMSG_SPACE(64 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char bytes[4096];
+	struct iovec iov = { .iov_base = bytes, .iov_len = sizeof(bytes) };
+	int total = 0;
+	ssize_t got;
+
+	for (;;) {
+		struct msghdr msg = {
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control.buf,
+			.msg_controllen = sizeof(control.buf),
+		};
+
+		got = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (got <= 0)
+			return total || (got < 0 && errno == EAGAIN) ? total : -1;
+		close_fds(&msg);
+		total += got;
+	}
+}
+
+int fuzz_memfd(size_t size)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	fuzz_check(fd >= 0 && !ftruncate(fd, size));
+	return fd;
+}
+
+/*
+ * Runs
+ */
+
+void fuzz_failed(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+	abort();
+}
+
+/* The lowest number that is free: the same after a run that closed what it opened */
+static int free_fd(void)
+{
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	close(fd);
+	return fd;
+}
+
+void __attribute__((weak)) fuzz_setup(void)
+{
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	signal(SIGPIPE, SIG_IGN);
+	/* What descriptors are counted against is there, whatever this was started with */
+	if (fcntl(STDIN_FILENO, F_GETFD) < 0)
+		open("/dev/null", O_RDONLY);
+	loop = event_base_new();
+	fuzz_check(loop);
+	fuzz_setup();
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct input in = { data, len };
+	int fds = free_fd();
+
+	fuzz_peer = NULL;
+	fuzz_one(&in);
+	fuzz_peer = NULL;
+	fuzz_check(!event_base_get_num_events(loop, EVENT_BASE_COUNT_ADDED |
+					      EVENT_BASE_COUNT_ACTIVE));
+	fuzz_check(free_fd() == fds);
+	now_ms += MS_BETWEEN_RUNS;
+	return 0;
+}
+
+/* So that a harness that is run by hand does as it does in a test */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1:max_allocation_size_mb=256:detect_stack_use_after_return=1";
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "guest.h"
+
+#include <endian.h>
+#include <linux/virtio_config.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "program/devices.h"
+
+/**
+ * struct map - a piece of granted memory that is mapped
+ * @next: the next one
+ * @addr: the guest's address
+ * @len: of it
+ * @write: what the device writes is the guest's to see
+ * @copy: what the device has
+ */
+struct map {
+	struct map *next;
+	uint64_t addr;
+	size_t len;
+	bool write;
+	uint8_t *copy;
+};
+
+static void *map_grant(struct memory *mem, uint64_t addr, size_t len, bool write)
+{
+	uint64_t offset = addr & ~MEMORY_GRANT;
+	struct guest *g = mem->opaque;
+	struct map *map;
+
+	if (offset >= GUEST_SIZE || len > GUEST_SIZE - offset)
+		return NULL;
+	map = malloc(sizeof(*map));
+	fuzz_check(map);
+	*map = (struct map) { g->maps, addr, len, write, malloc(len) };
+	fuzz_check(map->copy);
+	memcpy(map->copy, g->granted + offset, len);
+	g->maps = map;
+	/* The guest has other CPUs, which go on */
+	if (g->in && take8(g->in) == 1)
+		take_poke(g, g->in);
+	return map->copy;
+}
+
+static void unmap_grant(struct memory *mem, void *ptr, size_t len)
+{
+	struct guest *g = mem->opaque;
+	struct map **at = &g->maps, *map;
+
+	while (*at && (*at)->copy != ptr)
+		at = &(*at)->next;
+	map = *at;
+	fuzz_check(map && map->len == len);
+	*at = map->next;
+	if (map->write)
+		guest_poke(g, map->addr, map->copy, len);
+	free(map->copy);
+	free(map);
+}
+
+static const struct memory_ops grant_ops = {
+	.map = map_grant,
+	.unmap = unmap_grant,
+};
+
+static void interrupt(struct carrier *carrier, unsigned int w)
+{
+	fuzz_check(!w);
+	((struct guest *)carrier)->interrupts++;
+}
+
+static const struct carrier_ops ops = {
+	.interrupt = interrupt,
+};
+
+static void add_memory(struct guest *g)
+{
+	struct memory *mem = &g->carrier.memory;
+
+	if (g->grants)
+		return;
+	fuzz_check(!memory_add(mem, GUEST_BASE, GUEST_SIZE, fuzz_memfd(GUEST_SIZE), 0));
+	fuzz_check(!memory_add(mem, GUEST_HIGH, GUEST_HIGH_SIZE, fuzz_memfd(GUEST_HIGH_SIZE), 0));
+}
+
+struct guest *guest_new(bool grants)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+
+	fuzz_check(g && !carrier_init(&g->carrier, &ops, "fuzz"));
+	g->grants = grants;
+	g->carrier.translates = grants;
+	if (grants) {
+		g->granted = calloc(1, GUEST_SIZE);
+		g->carrier.memory.ops = &grant_ops;
+		g->carrier.memory.opaque = g;
+	}
+	add_memory(g);
+	return g;
+}
+
+void guest_free(struct guest *g)
+{
+	g->in = NULL;
+	carrier_release(&g->carrier);
+	/* Whoever had memory of the guest has let go of it */
+	fuzz_check(!g->maps);
+	free(g->granted);
+	free(g);
+}
+
+void guest_reboot(struct guest *g)
+{
+	carrier_guest_gone(&g->carrier);
+	fuzz_check(!g->maps);
+	add_memory(g);
+}
+
+struct device *guest_device(const char *options)
+{
+	struct params params = { 0 };
+	struct device *dev = NULL;
+	struct errmsg err;
+
+	if (!params_parse(&params, options, NULL, &err))
+		devices_create(&params, &dev, &err);
+	params_free(&params);
+	return dev;
+}
+
+/* As far as @at, @len bytes long, is in a piece of memory at @start, @size bytes long */
+static void copy_common(uint8_t *to, uint64_t start, uint64_t size, uint64_t at,
+			const uint8_t *data, uint64_t len)
+{
+	uint64_t skip = at < start ? start - at : 0;
+	uint64_t offset = at > start ? at - start : 0;
+
+	if (skip >= len || offset >= size)
+		return;
+	len -= skip;
+	memcpy(to + offset, data + skip, len < size - offset ? len : size - offset);
+}
+
+void guest_poke(struct guest *g, uint64_t addr, const void *data, size_t len)
+{
+	const struct memory *mem = &g->carrier.memory;
+	struct map *map;
+	unsigned int i;
+
+	for (i = 0; i < mem->num_regions; i++)
+		copy_common(mem->regions[i].host, mem->regions[i].gpa, mem->regions[i].size,
+			    addr, data, len);
+	if (!g->grants || !(addr & MEMORY_GRANT))
+		return;
+	copy_common(g->granted, MEMORY_GRANT, GUEST_SIZE, addr, data, len);
+	for (map = g->maps; map; map = map->next) {
+		if (map->copy != data)
+			copy_common(map->copy, map->addr, map->len, addr, data, len);
+	}
+}
+
+uint16_t guest_peek16(struct guest *g, uint64_t addr)
+{
+	struct input *in = g->in;
+	const struct map *map = g->maps;
+	uint16_t value = 0, *at;
+
+	while (map && (addr < map->addr || addr - map->addr + sizeof(value) > map->len))
+		map = map->next;
+	if (map) {
+		memcpy(&value, map->copy + (addr - map->addr), sizeof(value));
+		return le16toh(value);
+	}
+	g->in = NULL;
+	at = memory_get(&g->carrier.memory, addr, sizeof(*at), false);
+	fuzz_check(at);
+	value = *at;
+	memory_put(&g->carrier.memory, at, sizeof(*at));
+	g->in = in;
+	return le16toh(value);
+}
+
+uint64_t guest_addr(const struct guest *g, uint64_t offset)
+{
+	return (g->grants ? MEMORY_GRANT : GUEST_BASE) + offset;
+}
+
+uint64_t take_addr(struct guest *g, struct input *in)
+{
+	switch (take8(in)) {
+	case 1:
+		return GUEST_HIGH + take16(in);
+	case 2:
+		return take64(in);
+	case 3:
+		return guest_addr(g, GUEST_SIZE - take8(in));
+	default:
+		return guest_addr(g, take16(in));
+	}
+}
+
+void take_poke(struct guest *g, struct input *in)
+{
+	uint64_t addr = take_addr(g, in);
+	size_t len = take8(in);
+	const uint8_t *data = take_bytes(in, &len);
+
+	guest_poke(g, addr, data, len);
+}
+
+uint32_t take_status(struct input *in)
+{
+	static const uint8_t usual[] = {
+		0, VIRTIO_CONFIG_S_ACKNOWLEDGE, VIRTIO_CONFIG_S_DRIVER,
+		VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_DRIVER_OK,
+		VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK,
+		VIRTIO_CONFIG_S_FAILED,
+	};
+	uint8_t choice = take8(in);
+
+	return choice < sizeof(usual) ? usual[choice] : take32(in);
+}

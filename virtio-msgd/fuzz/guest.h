@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A guest for the fuzzers: a carrier with one window, and memory whose bounds the
+ * address sanitizer watches.
+ */
+#ifndef FUZZ_GUEST_H
+#define FUZZ_GUEST_H
+
+#include "fuzz.h"
+#include "model/model.h"
+
+#define GUEST_BASE	0x40000000ULL
+#define GUEST_SIZE	0x10000ULL
+
+/* A second piece of memory, far away from the first */
+#define GUEST_HIGH	0x7fffffffffffe000ULL
+#define GUEST_HIGH_SIZE	0x2000ULL
+
+struct map;
+
+/**
+ * struct guest - the guest
+ * @carrier: first
+ * @win: its window
+ * @in: where it takes from what it writes while the device looks; NULL: it does not
+ * @grants: its memory is granted piece by piece
+ * @granted: that memory, GUEST_SIZE bytes
+ * @maps: what is mapped of it
+ * @interrupts: how many it got
+ */
+struct guest {
+	struct carrier carrier;
+	struct window *win;
+	struct input *in;
+	bool grants;
+	uint8_t *granted;
+	struct map *maps;
+	unsigned int interrupts;
+};
+
+/*
+ * A guest that is there; with grants, memory is mapped by copying it to where not a byte
+ * too much of it can be touched unseen.
+ */
+struct guest *guest_new(bool grants);
+void guest_free(struct guest *g);
+/* The guest goes, and the next one comes. */
+void guest_reboot(struct guest *g);
+/* A device as "device=i2c,..." says; NULL: it cannot be */
+struct device *guest_device(const char *options);
+
+/* Write to the guest's memory, whoever has it mapped */
+void guest_poke(struct guest *g, uint64_t addr, const void *data, size_t len);
+/* Read from there, 16 bits in its byte order */
+uint16_t guest_peek16(struct guest *g, uint64_t addr);
+/* Address of the guest's memory at @offset */
+uint64_t guest_addr(const struct guest *g, uint64_t offset);
+/* An address as a hostile driver may choose it: mostly in its memory */
+uint64_t take_addr(struct guest *g, struct input *in);
+/* Write bytes of the input somewhere */
+void take_poke(struct guest *g, struct input *in);
+/* A status, mostly one of those that drivers write */
+uint32_t take_status(struct input *in);
+
+#endif
