@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest.h"
+#include "machine.h"
 
 #define ANY_CONFIG	64
 #define ANY_QUEUES	5
@@ -143,7 +143,7 @@ static struct device *any_new(struct input *in)
 	return &any->dev;
 }
 
-static void attach(struct guest *g, struct input *in)
+static void attach(struct machine *m, struct input *in)
 {
 	static const char *const kinds[] = {
 		"device=i2c,packed=on,in-order=on,notification-data=on",
@@ -153,14 +153,14 @@ static void attach(struct guest *g, struct input *in)
 	};
 	const size_t num = sizeof(kinds) / sizeof(kinds[0]);
 	uint8_t choice = take8(in);
-	struct device *dev = choice < num ? guest_device(kinds[choice]) : any_new(in);
+	struct device *dev = choice < num ? machine_device(kinds[choice]) : any_new(in);
 
 	fuzz_check(dev);
-	if (window_attach(g->win, dev))
+	if (window_attach(m->win, dev))
 		dev->ops->destroy(dev);
 }
 
-static void make_window(struct guest *g, struct input *in)
+static void make_window(struct machine *m, struct input *in)
 {
 	uint8_t bits = take8(in);
 	struct window_config config = {
@@ -172,11 +172,11 @@ static void make_window(struct guest *g, struct input *in)
 							       VIRTIO_MSG_SIZE_MIN + 1),
 	};
 
-	g->carrier.no_page = bits & 16;
-	g->win = window_create(&g->carrier, 0, &config);
-	fuzz_check(g->win);
+	m->carrier.no_page = bits & 16;
+	m->win = window_create(&m->carrier, 0, &config);
+	fuzz_check(m->win);
 	if (!(bits & 32))
-		attach(g, in);
+		attach(m, in);
 }
 
 /*
@@ -186,7 +186,7 @@ static void make_window(struct guest *g, struct input *in)
 #define MOST	(WINDOW_MSG_SIZE + 16)
 
 /* Bytes as they come, or a header that fits what follows it */
-static size_t take_message(struct guest *g, struct input *in, uint8_t *to)
+static size_t take_message(struct machine *m, struct input *in, uint8_t *to)
 {
 	struct virtio_msg_header hdr = { 0 };
 	bool whole = take8(in) & 1;
@@ -209,7 +209,7 @@ static size_t take_message(struct guest *g, struct input *in, uint8_t *to)
 	}
 	/* SET_VQUEUE's, which nobody would guess */
 	for (words = take8(in) % 4; words; words--, len += 8) {
-		addr = htole64(take_addr(g, in));
+		addr = htole64(take_addr(m, in));
 		memcpy(to + len, &addr, sizeof(addr));
 	}
 	hdr.msg_size = htole16(len);
@@ -218,19 +218,19 @@ static size_t take_message(struct guest *g, struct input *in, uint8_t *to)
 }
 
 /* At the end of memory that is as long as it may be */
-static void direct(struct guest *g, struct input *in)
+static void direct(struct machine *m, struct input *in)
 {
-	size_t max = g->win->config.msg_size, len;
+	size_t max = m->win->config.msg_size, len;
 	uint8_t message[MOST] = { 0 };
 	void *request, *response;
 	int ret;
 
-	len = take_message(g, in, message);
+	len = take_message(m, in, message);
 	request = malloc(len);
 	response = malloc(max);
 	fuzz_check(request && response);
 	memcpy(request, message, len);
-	ret = slot_message(&g->win->slot, request, len, response, max);
+	ret = slot_message(&m->win->slot, request, len, response, max);
 	if (ret > 0) {
 		const struct virtio_msg_header *hdr = response, *asked = request;
 
@@ -242,56 +242,56 @@ static void direct(struct guest *g, struct input *in)
 	free(response);
 }
 
-static void by_window(struct guest *g, struct input *in)
+static void by_window(struct machine *m, struct input *in)
 {
 	uint8_t message[MOST] = { 0 };
-	size_t len = take_message(g, in, message), i;
+	size_t len = take_message(m, in, message), i;
 	uint32_t word;
 
 	for (i = 0; i < len; i += 4) {
 		memcpy(&word, message + i, sizeof(word));
-		carrier_write(&g->carrier, 0, VIRTIO_MSG_MMIO_WINDOW + i, 4, le32toh(word));
+		carrier_write(&m->carrier, 0, VIRTIO_MSG_MMIO_WINDOW + i, 4, le32toh(word));
 	}
 	for (i = 0; i < WINDOW_MSG_SIZE; i += 4)
-		carrier_read(&g->carrier, 0, VIRTIO_MSG_MMIO_WINDOW + i, 4);
+		carrier_read(&m->carrier, 0, VIRTIO_MSG_MMIO_WINDOW + i, 4);
 }
 
-static void by_page(struct guest *g, struct input *in)
+static void by_page(struct machine *m, struct input *in)
 {
 	uint8_t message[MOST] = { 0 };
-	uint64_t page = guest_addr(g, take8(in) % 16 * 4096);
+	uint64_t page = machine_addr(m, take8(in) % 16 * 4096);
 	size_t len;
 
 	if (take8(in) & 1)
-		carrier_write(&g->carrier, 0, VIRTIO_MSG_MMIO_PAGE, 8,
+		carrier_write(&m->carrier, 0, VIRTIO_MSG_MMIO_PAGE, 8,
 			      page | VIRTIO_MSG_MMIO_PAGE_ON);
-	len = take_message(g, in, message);
-	guest_poke(g, page, message, len);
-	carrier_write(&g->carrier, 0, VIRTIO_MSG_MMIO_DOORBELL, 4, 1);
+	len = take_message(m, in, message);
+	machine_poke(m, page, message, len);
+	carrier_write(&m->carrier, 0, VIRTIO_MSG_MMIO_DOORBELL, 4, 1);
 }
 
 /*
  * Other doings
  */
 
-static void access_register(struct guest *g, struct input *in)
+static void access_register(struct machine *m, struct input *in)
 {
 	uint8_t kind = take8(in);
 	unsigned int size = kind & 0x40 ? take8(in) : 1U << (kind & 3);
 	uint64_t offset = kind & 0x20 ? take_edge(in) : take8(in) * 4;
 
 	if (kind & 0x80)
-		carrier_read(&g->carrier, 0, offset, size);
+		carrier_read(&m->carrier, 0, offset, size);
 	else if (kind & 0x10)
-		carrier_write(&g->carrier, 0, offset, size, take_addr(g, in));
+		carrier_write(&m->carrier, 0, offset, size, take_addr(m, in));
 	else
-		carrier_write(&g->carrier, 0, offset, size, take_edge(in));
+		carrier_write(&m->carrier, 0, offset, size, take_edge(in));
 }
 
 /* Up to where queues can be set up; whether that worked is not the point */
-static void negotiate(struct guest *g, struct input *in)
+static void negotiate(struct machine *m, struct input *in)
 {
-	struct slot *slot = &g->win->slot;
+	struct slot *slot = &m->win->slot;
 
 	if (!slot->dev)
 		return;
@@ -301,9 +301,9 @@ static void negotiate(struct guest *g, struct input *in)
 	slot_set_status(slot, VIRTIO_CONFIG_S_FEATURES_OK);
 }
 
-static void device_event(struct guest *g, struct input *in)
+static void device_event(struct machine *m, struct input *in)
 {
-	struct device *dev = g->win->dev;
+	struct device *dev = m->win->dev;
 
 	if (!dev)
 		return;
@@ -324,58 +324,58 @@ static void device_event(struct guest *g, struct input *in)
 		device_used(dev, take8(in));
 		break;
 	case 5:
-		slot_suspend(&g->win->slot);
+		slot_suspend(&m->win->slot);
 		break;
 	}
 }
 
-static void step(struct guest *g, struct input *in)
+static void step(struct machine *m, struct input *in)
 {
 	switch (take8(in) % 11) {
 	case 0:
-		by_window(g, in);
+		by_window(m, in);
 		break;
 	case 1:
-		by_page(g, in);
+		by_page(m, in);
 		break;
 	case 2:
-		direct(g, in);
+		direct(m, in);
 		break;
 	case 3:
-		take_poke(g, in);
+		take_poke(m, in);
 		break;
 	case 4:
-		negotiate(g, in);
+		negotiate(m, in);
 		break;
 	case 5:
-		if (g->win->slot.dev)
-			slot_set_status(&g->win->slot, take_status(in));
+		if (m->win->slot.dev)
+			slot_set_status(&m->win->slot, take_status(in));
 		break;
 	case 6:
-		device_event(g, in);
+		device_event(m, in);
 		break;
 	case 7:
 		fuzz_pass(take8(in));
 		break;
 	case 8:
-		if (window_detach(g->win))
-			attach(g, in);
+		if (window_detach(m->win))
+			attach(m, in);
 		break;
 	case 9:
-		guest_reboot(g);
+		machine_reboot(m);
 		break;
 	default:
-		access_register(g, in);
+		access_register(m, in);
 	}
 }
 
 /* Whatever happened, the next driver finds a slot as it should be. */
-static void check_end(struct guest *g)
+static void check_end(struct machine *m)
 {
-	struct slot *slot = &g->win->slot;
+	struct slot *slot = &m->win->slot;
 	unsigned int q;
 
-	window_reset(g->win);
+	window_reset(m->win);
 	fuzz_check(!slot->status && !slot->features && !slot->resetting);
 	for (q = 0; slot->dev && q < slot->dev->num_queues; q++)
 		fuzz_check(!slot->dev->queues[q].enabled && !slot->dev->queues[q].started);
@@ -383,11 +383,11 @@ static void check_end(struct guest *g)
 
 void fuzz_one(struct input *in)
 {
-	struct guest *g = guest_new(take8(in) & 1);
+	struct machine *m = machine_new(take8(in) & 1);
 
-	make_window(g, in);
+	make_window(m, in);
 	while (in->left)
-		step(g, in);
-	check_end(g);
-	guest_free(g);
+		step(m, in);
+	check_end(m);
+	machine_free(m);
 }

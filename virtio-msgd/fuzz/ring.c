@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest.h"
+#include "machine.h"
 
 /* Where the parts of the ring are, from the start of memory */
 #define DESC	0x1000
@@ -26,7 +26,7 @@
 
 /**
  * struct run - a device with a ring
- * @g: the guest
+ * @m: the guest
  * @in: the input
  * @packed: what kind of ring
  * @size: entries
@@ -35,7 +35,7 @@
  * @avail: split: next entry of the available ring
  */
 struct run {
-	struct guest *g;
+	struct machine *m;
 	struct input *in;
 	bool packed;
 	uint16_t size;
@@ -46,7 +46,7 @@ struct run {
 
 static void put(struct run *run, uint64_t offset, const void *data, size_t len)
 {
-	guest_poke(run->g, guest_addr(run->g, offset), data, len);
+	machine_poke(run->m, machine_addr(run->m, offset), data, len);
 }
 
 static void put16(struct run *run, uint64_t offset, uint16_t value)
@@ -57,7 +57,7 @@ static void put16(struct run *run, uint64_t offset, uint16_t value)
 
 static struct slot *slot_of(struct run *run)
 {
-	return &run->g->win->slot;
+	return &run->m->win->slot;
 }
 
 /* DRIVER_OK, with a queue of @size as the driver may place it */
@@ -65,9 +65,9 @@ static void bring_up(struct run *run, uint64_t unwanted, uint32_t size)
 {
 	struct device_queue setup = {
 		.size = size,
-		.desc = guest_addr(run->g, DESC),
-		.driver = guest_addr(run->g, DRIVER),
-		.device = guest_addr(run->g, DEVICE),
+		.desc = machine_addr(run->m, DESC),
+		.driver = machine_addr(run->m, DRIVER),
+		.device = machine_addr(run->m, DEVICE),
 		.base = -1,
 	};
 	struct slot *slot = slot_of(run);
@@ -81,9 +81,9 @@ static void bring_up(struct run *run, uint64_t unwanted, uint32_t size)
 	fuzz_check(slot->status & VIRTIO_CONFIG_S_FEATURES_OK);
 	if (run->in->left && take8(run->in) == 1) {
 		setup.resume = true;
-		setup.desc = take_addr(run->g, run->in);
-		setup.driver = take_addr(run->g, run->in);
-		setup.device = take_addr(run->g, run->in);
+		setup.desc = take_addr(run->m, run->in);
+		setup.driver = take_addr(run->m, run->in);
+		setup.device = take_addr(run->m, run->in);
 	}
 	slot_enable_queue(slot, 0, &setup);
 	slot_set_status(slot, VIRTIO_CONFIG_S_DRIVER_OK);
@@ -144,8 +144,8 @@ static void add_chain(struct run *run)
 
 	for (; num; num--) {
 		uint8_t how = take8(run->in);
-		uint64_t addr = how & 0x80 ? take_addr(run->g, run->in) :
-				guest_addr(run->g, (how & 0x40 ? HEADER : DATA) + take8(run->in));
+		uint64_t addr = how & 0x80 ? take_addr(run->m, run->in) :
+				machine_addr(run->m, (how & 0x40 ? HEADER : DATA) + take8(run->in));
 		uint32_t len = how & 0x20 ? take_edge(run->in) : take8(run->in);
 		uint16_t flags = how & (VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT);
 
@@ -166,11 +166,11 @@ static void add_indirect(struct run *run)
 		uint8_t how = take8(run->in);
 
 		put_desc(run, TABLE + i * sizeof(struct vring_desc),
-			 guest_addr(run->g, (how & 0x40 ? HEADER : DATA) + i * 8), take8(run->in),
+			 machine_addr(run->m, (how & 0x40 ? HEADER : DATA) + i * 8), take8(run->in),
 			 i, how & (VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT),
 			 how & 0x80 ? take8(run->in) : i + 1);
 	}
-	add_desc(run, guest_addr(run->g, TABLE), num * sizeof(struct vring_desc),
+	add_desc(run, machine_addr(run->m, TABLE), num * sizeof(struct vring_desc),
 		 VRING_DESC_F_INDIRECT);
 	make_available(run, head);
 }
@@ -210,7 +210,7 @@ static void step(struct run *run)
 		put_header(run);
 		break;
 	case 3:
-		take_poke(run->g, run->in);
+		take_poke(run->m, run->in);
 		break;
 	case 4:
 		put16(run, DRIVER + take8(run->in), take_edge(run->in));
@@ -235,16 +235,16 @@ static void check_good_driver(struct run *run)
 	static const uint8_t zeros[DATA];
 	uint64_t unwanted = 1ULL << VIRTIO_F_RING_PACKED | 1ULL << VIRTIO_RING_F_EVENT_IDX;
 
-	run->g->in = NULL;
+	run->m->in = NULL;
 	put(run, 0, zeros, sizeof(zeros));
 	bring_up(run, unwanted, 8);
-	run->g->interrupts = 0;
-	add_desc(run, guest_addr(run->g, DATA), 64, VRING_DESC_F_WRITE);
+	run->m->interrupts = 0;
+	add_desc(run, machine_addr(run->m, DATA), 64, VRING_DESC_F_WRITE);
 	make_available(run, 0);
 	kick(run);
 	fuzz_pass(1);
-	fuzz_check(guest_peek16(run->g, guest_addr(run->g, DEVICE + 2)) == 1);
-	fuzz_check(run->g->interrupts == 1);
+	fuzz_check(machine_peek16(run->m, machine_addr(run->m, DEVICE + 2)) == 1);
+	fuzz_check(run->m->interrupts == 1);
 	fuzz_check(!(slot_of(run)->status & VIRTIO_CONFIG_S_NEEDS_RESET));
 }
 
@@ -259,21 +259,21 @@ static struct device *make_device(struct input *in)
 		"device=rng,packed=on,delay=1000",
 	};
 
-	return guest_device(kinds[take8(in) % (sizeof(kinds) / sizeof(kinds[0]))]);
+	return machine_device(kinds[take8(in) % (sizeof(kinds) / sizeof(kinds[0]))]);
 }
 
 void fuzz_one(struct input *in)
 {
 	uint8_t bits = take8(in);
-	struct run run = { .g = guest_new(bits & 1), .in = in };
+	struct run run = { .m = machine_new(bits & 1), .in = in };
 	struct device *dev = make_device(in);
 
-	run.g->win = window_create(&run.g->carrier, 0, &window_config_default);
-	fuzz_check(run.g->win && dev && !window_attach(run.g->win, dev));
+	run.m->win = window_create(&run.m->carrier, 0, &window_config_default);
+	fuzz_check(run.m->win && dev && !window_attach(run.m->win, dev));
 	bring_up(&run, bits & 2 ? 1ULL << VIRTIO_F_RING_PACKED : 0, bits & 4 ? 64 : 4);
-	run.g->in = bits & 8 ? in : NULL;
+	run.m->in = bits & 8 ? in : NULL;
 	while (in->left)
 		step(&run);
 	check_good_driver(&run);
-	guest_free(run.g);
+	machine_free(run.m);
 }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "carriers/uml/uml.h"
-#include "guest.h"
+#include "machine.h"
 #include "mmio_sock.h"
 
 #define CONNS	4
@@ -64,7 +64,7 @@ static void add_windows(struct run *run)
 
 		config.mmio = w == 1;
 		win = window_create(run->carrier, w, &config);
-		fuzz_check(win && !window_attach(win, guest_device(kinds[w])));
+		fuzz_check(win && !window_attach(win, machine_device(kinds[w])));
 	}
 }
 

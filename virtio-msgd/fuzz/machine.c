@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "guest.h"
+#include "machine.h"
 
 #include <endian.h>
 #include <linux/virtio_config.h>
@@ -27,27 +27,27 @@ struct map {
 static void *map_grant(struct memory *mem, uint64_t addr, size_t len, bool write)
 {
 	uint64_t offset = addr & ~MEMORY_GRANT;
-	struct guest *g = mem->opaque;
+	struct machine *m = mem->opaque;
 	struct map *map;
 
 	if (offset >= GUEST_SIZE || len > GUEST_SIZE - offset)
 		return NULL;
 	map = malloc(sizeof(*map));
 	fuzz_check(map);
-	*map = (struct map) { g->maps, addr, len, write, malloc(len) };
+	*map = (struct map) { m->maps, addr, len, write, malloc(len) };
 	fuzz_check(map->copy);
-	memcpy(map->copy, g->granted + offset, len);
-	g->maps = map;
+	memcpy(map->copy, m->granted + offset, len);
+	m->maps = map;
 	/* The guest has other CPUs, which go on */
-	if (g->in && take8(g->in) == 1)
-		take_poke(g, g->in);
+	if (m->in && take8(m->in) == 1)
+		take_poke(m, m->in);
 	return map->copy;
 }
 
 static void unmap_grant(struct memory *mem, void *ptr, size_t len)
 {
-	struct guest *g = mem->opaque;
-	struct map **at = &g->maps, *map;
+	struct machine *m = mem->opaque;
+	struct map **at = &m->maps, *map;
 
 	while (*at && (*at)->copy != ptr)
 		at = &(*at)->next;
@@ -55,7 +55,7 @@ static void unmap_grant(struct memory *mem, void *ptr, size_t len)
 	fuzz_check(map && map->len == len);
 	*at = map->next;
 	if (map->write)
-		guest_poke(g, map->addr, map->copy, len);
+		machine_poke(m, map->addr, map->copy, len);
 	free(map->copy);
 	free(map);
 }
@@ -68,57 +68,57 @@ static const struct memory_ops grant_ops = {
 static void interrupt(struct carrier *carrier, unsigned int w)
 {
 	fuzz_check(!w);
-	((struct guest *)carrier)->interrupts++;
+	((struct machine *)carrier)->interrupts++;
 }
 
 static const struct carrier_ops ops = {
 	.interrupt = interrupt,
 };
 
-static void add_memory(struct guest *g)
+static void add_memory(struct machine *m)
 {
-	struct memory *mem = &g->carrier.memory;
+	struct memory *mem = &m->carrier.memory;
 
-	if (g->grants)
+	if (m->grants)
 		return;
 	fuzz_check(!memory_add(mem, GUEST_BASE, GUEST_SIZE, fuzz_memfd(GUEST_SIZE), 0));
 	fuzz_check(!memory_add(mem, GUEST_HIGH, GUEST_HIGH_SIZE, fuzz_memfd(GUEST_HIGH_SIZE), 0));
 }
 
-struct guest *guest_new(bool grants)
+struct machine *machine_new(bool grants)
 {
-	struct guest *g = calloc(1, sizeof(*g));
+	struct machine *m = calloc(1, sizeof(*m));
 
-	fuzz_check(g && !carrier_init(&g->carrier, &ops, "fuzz"));
-	g->grants = grants;
-	g->carrier.translates = grants;
+	fuzz_check(m && !carrier_init(&m->carrier, &ops, "fuzz"));
+	m->grants = grants;
+	m->carrier.translates = grants;
 	if (grants) {
-		g->granted = calloc(1, GUEST_SIZE);
-		g->carrier.memory.ops = &grant_ops;
-		g->carrier.memory.opaque = g;
+		m->granted = calloc(1, GUEST_SIZE);
+		m->carrier.memory.ops = &grant_ops;
+		m->carrier.memory.opaque = m;
 	}
-	add_memory(g);
-	return g;
+	add_memory(m);
+	return m;
 }
 
-void guest_free(struct guest *g)
+void machine_free(struct machine *m)
 {
-	g->in = NULL;
-	carrier_release(&g->carrier);
+	m->in = NULL;
+	carrier_release(&m->carrier);
 	/* Whoever had memory of the guest has let go of it */
-	fuzz_check(!g->maps);
-	free(g->granted);
-	free(g);
+	fuzz_check(!m->maps);
+	free(m->granted);
+	free(m);
 }
 
-void guest_reboot(struct guest *g)
+void machine_reboot(struct machine *m)
 {
-	carrier_guest_gone(&g->carrier);
-	fuzz_check(!g->maps);
-	add_memory(g);
+	carrier_guest_gone(&m->carrier);
+	fuzz_check(!m->maps);
+	add_memory(m);
 }
 
-struct device *guest_device(const char *options)
+struct device *machine_device(const char *options)
 {
 	struct params params = { 0 };
 	struct device *dev = NULL;
@@ -143,28 +143,28 @@ static void copy_common(uint8_t *to, uint64_t start, uint64_t size, uint64_t at,
 	memcpy(to + offset, data + skip, len < size - offset ? len : size - offset);
 }
 
-void guest_poke(struct guest *g, uint64_t addr, const void *data, size_t len)
+void machine_poke(struct machine *m, uint64_t addr, const void *data, size_t len)
 {
-	const struct memory *mem = &g->carrier.memory;
+	const struct memory *mem = &m->carrier.memory;
 	struct map *map;
 	unsigned int i;
 
 	for (i = 0; i < mem->num_regions; i++)
 		copy_common(mem->regions[i].host, mem->regions[i].gpa, mem->regions[i].size,
 			    addr, data, len);
-	if (!g->grants || !(addr & MEMORY_GRANT))
+	if (!m->grants || !(addr & MEMORY_GRANT))
 		return;
-	copy_common(g->granted, MEMORY_GRANT, GUEST_SIZE, addr, data, len);
-	for (map = g->maps; map; map = map->next) {
+	copy_common(m->granted, MEMORY_GRANT, GUEST_SIZE, addr, data, len);
+	for (map = m->maps; map; map = map->next) {
 		if (map->copy != data)
 			copy_common(map->copy, map->addr, map->len, addr, data, len);
 	}
 }
 
-uint16_t guest_peek16(struct guest *g, uint64_t addr)
+uint16_t machine_peek16(struct machine *m, uint64_t addr)
 {
-	struct input *in = g->in;
-	const struct map *map = g->maps;
+	struct input *in = m->in;
+	const struct map *map = m->maps;
 	uint16_t value = 0, *at;
 
 	while (map && (addr < map->addr || addr - map->addr + sizeof(value) > map->len))
@@ -173,21 +173,21 @@ uint16_t guest_peek16(struct guest *g, uint64_t addr)
 		memcpy(&value, map->copy + (addr - map->addr), sizeof(value));
 		return le16toh(value);
 	}
-	g->in = NULL;
-	at = memory_get(&g->carrier.memory, addr, sizeof(*at), false);
+	m->in = NULL;
+	at = memory_get(&m->carrier.memory, addr, sizeof(*at), false);
 	fuzz_check(at);
 	value = *at;
-	memory_put(&g->carrier.memory, at, sizeof(*at));
-	g->in = in;
+	memory_put(&m->carrier.memory, at, sizeof(*at));
+	m->in = in;
 	return le16toh(value);
 }
 
-uint64_t guest_addr(const struct guest *g, uint64_t offset)
+uint64_t machine_addr(const struct machine *m, uint64_t offset)
 {
-	return (g->grants ? MEMORY_GRANT : GUEST_BASE) + offset;
+	return (m->grants ? MEMORY_GRANT : GUEST_BASE) + offset;
 }
 
-uint64_t take_addr(struct guest *g, struct input *in)
+uint64_t take_addr(struct machine *m, struct input *in)
 {
 	switch (take8(in)) {
 	case 1:
@@ -195,19 +195,19 @@ uint64_t take_addr(struct guest *g, struct input *in)
 	case 2:
 		return take64(in);
 	case 3:
-		return guest_addr(g, GUEST_SIZE - take8(in));
+		return machine_addr(m, GUEST_SIZE - take8(in));
 	default:
-		return guest_addr(g, take16(in));
+		return machine_addr(m, take16(in));
 	}
 }
 
-void take_poke(struct guest *g, struct input *in)
+void take_poke(struct machine *m, struct input *in)
 {
-	uint64_t addr = take_addr(g, in);
+	uint64_t addr = take_addr(m, in);
 	size_t len = take8(in);
 	const uint8_t *data = take_bytes(in, &len);
 
-	guest_poke(g, addr, data, len);
+	machine_poke(m, addr, data, len);
 }
 
 uint32_t take_status(struct input *in)

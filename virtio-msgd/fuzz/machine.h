@@ -3,8 +3,8 @@
  * A guest for the fuzzers: a carrier with one window, and memory whose bounds the
  * address sanitizer watches.
  */
-#ifndef FUZZ_GUEST_H
-#define FUZZ_GUEST_H
+#ifndef FUZZ_MACHINE_H
+#define FUZZ_MACHINE_H
 
 #include "fuzz.h"
 #include "model/model.h"
@@ -19,7 +19,7 @@
 struct map;
 
 /**
- * struct guest - the guest
+ * struct machine - the guest (struct guest is the parent's idea of one)
  * @carrier: first
  * @win: its window
  * @in: where it takes from what it writes while the device looks; NULL: it does not
@@ -28,7 +28,7 @@ struct map;
  * @maps: what is mapped of it
  * @interrupts: how many it got
  */
-struct guest {
+struct machine {
 	struct carrier carrier;
 	struct window *win;
 	struct input *in;
@@ -42,23 +42,23 @@ struct guest {
  * A guest that is there; with grants, memory is mapped by copying it to where not a byte
  * too much of it can be touched unseen.
  */
-struct guest *guest_new(bool grants);
-void guest_free(struct guest *g);
+struct machine *machine_new(bool grants);
+void machine_free(struct machine *m);
 /* The guest goes, and the next one comes. */
-void guest_reboot(struct guest *g);
+void machine_reboot(struct machine *m);
 /* A device as "device=i2c,..." says; NULL: it cannot be */
-struct device *guest_device(const char *options);
+struct device *machine_device(const char *options);
 
 /* Write to the guest's memory, whoever has it mapped */
-void guest_poke(struct guest *g, uint64_t addr, const void *data, size_t len);
+void machine_poke(struct machine *m, uint64_t addr, const void *data, size_t len);
 /* Read from there, 16 bits in its byte order */
-uint16_t guest_peek16(struct guest *g, uint64_t addr);
+uint16_t machine_peek16(struct machine *m, uint64_t addr);
 /* Address of the guest's memory at @offset */
-uint64_t guest_addr(const struct guest *g, uint64_t offset);
+uint64_t machine_addr(const struct machine *m, uint64_t offset);
 /* An address as a hostile driver may choose it: mostly in its memory */
-uint64_t take_addr(struct guest *g, struct input *in);
+uint64_t take_addr(struct machine *m, struct input *in);
 /* Write bytes of the input somewhere */
-void take_poke(struct guest *g, struct input *in);
+void take_poke(struct machine *m, struct input *in);
 /* A status, mostly one of those that drivers write */
 uint32_t take_status(struct input *in);
 
