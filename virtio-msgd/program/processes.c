@@ -219,6 +219,8 @@ static int start(struct guest *guest)
 	char **words = command_line(guest);
 	int pair[2];
 
+	/* Also of a start that fails: the next one waits longer and longer */
+	guest->since = now_ms();
 	if (!words)
 		return -ENOMEM;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
@@ -239,7 +241,6 @@ static int start(struct guest *guest)
 	guest->adopted = false;
 	guest->over = false;
 	guest->problem[0] = '\0';
-	guest->since = now_ms();
 	set_timer(guest, START_MS);
 	guest->channel = channel_open(pair[0], &channel_ops, guest);
 	return guest->channel ? 0 : -ENOMEM;
