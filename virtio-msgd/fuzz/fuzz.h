@@ -52,8 +52,8 @@ void fuzz_failed(const char *file, int line, const char *what) __attribute__((no
 /* So many milliseconds pass, and what is due in the loop is done. */
 void fuzz_pass(unsigned int ms);
 /*
- * The other side, when somebody waits for it in poll(): it does something, or, false, it
- * will not. Who waits then has waited in vain, without any time going by in the world.
+ * The other side, when somebody waits for it: it does something, or, false, it will not.
+ * Who waits then has waited in vain, without any time going by in the world.
  */
 extern bool (*fuzz_peer)(void);
 

@@ -67,7 +67,7 @@ static const struct memory_ops grant_ops = {
 
 static void interrupt(struct carrier *carrier, unsigned int w)
 {
-	fuzz_check(!w);
+	(void)w;
 	((struct machine *)carrier)->interrupts++;
 }
 
