@@ -8,7 +8,7 @@ BASE ?= mainline
 base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
 run := python3 -m scripts
 
-.PHONY: help demo shell xen test test-xen check kunit tree series kernel bench bench-xen clean \
+.PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench bench-xen clean \
 	python
 .DEFAULT_GOAL := help
 
@@ -18,6 +18,7 @@ help:
 	@echo 'make xen       the same under Xen, in QEMU (PROMPT=1: leave me at the prompt)'
 	@echo 'make test      run every test there is (installs what is missing)'
 	@echo 'make test-xen  run the tests that need a machine with Xen'
+	@echo 'make fuzz      run the fuzzers of virtio-msgd (FUZZ_SECONDS= for each, 60)'
 	@echo 'make kunit     run the KUnit tests of the drivers'
 	@echo 'make check     check all kernel code and each patch of the series'
 	@echo 'make series    write the patches and a cover letter to out/series/'
@@ -47,6 +48,9 @@ test: python
 
 test-xen: python
 	@$(run) test-xen $(ARGS)
+
+fuzz: python
+	@$(run) fuzz $(if $(FUZZ_SECONDS),--seconds=$(FUZZ_SECONDS)) $(ARGS)
 
 check: python
 	@$(run) check $(ARGS)

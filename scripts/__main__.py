@@ -13,6 +13,7 @@ COMMANDS = {
     "kernel": ("scripts.commands", "kernel_command"),
     "check": ("scripts.check", "main"),
     "kunit": ("scripts.kunit", "main"),
+    "fuzz": ("scripts.fuzz", "main"),
     "test": ("scripts.test", "main"),
     "demo": ("testbed.demo", "main"),
     "xen": ("testbed.xen.demo", "main"),

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from scripts import check, kunit, say
+from scripts import check, fuzz, kunit, say
 from scripts.results import Results
 
 
@@ -124,6 +124,7 @@ STAGES = (
     ("unit tests of bench/", python_tests, "bench/tests"),
     ("unit tests of virtio-msgd", msgd_tests),
     ("virtio-msgd with a guest in Python", python_tests, "testbed/msgd_tests"),
+    ("fuzzers of virtio-msgd", fuzz.test),
     *((each.title, kunit.run, each) for each in kunit.RUNS),
     (UML, python_tests, "testbed/e2e"),
     (XEN, xen_tests),

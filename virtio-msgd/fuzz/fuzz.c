@@ -309,5 +309,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-	return "allocator_may_return_null=1:max_allocation_size_mb=256:detect_stack_use_after_return=1";
+	return "allocator_may_return_null=1:max_allocation_size_mb=64:quarantine_size_mb=64"
+	       ":detect_stack_use_after_return=1";
 }
