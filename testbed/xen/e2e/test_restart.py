@@ -60,7 +60,7 @@ class Restart(BackendTest):
         self.assert_nothing_left(service)
 
     def test_process_of_the_guest_killed(self):
-        service = self.serve()
+        service = self.serve(",ioeventfd=off")
         guest = self.guest()
         for value in (4, 5):
             self.assert_goes_on(guest, value)

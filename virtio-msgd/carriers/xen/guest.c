@@ -335,8 +335,10 @@ int xen_guest_enable(struct xen_guest *guest, struct errmsg *err)
 		port = xenevtchn_bind_interdomain(guest->evtchn, guest->domid,
 						  guest->page->vcpu_ioreq[vcpu].vp_eport);
 		if (port < 0)
-			return errmsg_set(err, "cannot bind the event channel of vCPU %u: %s",
-					  vcpu, strerror(errno));
+			return errmsg_set(err, "cannot bind the event channel of vCPU %u: %s%s",
+					  vcpu, strerror(errno), errno == EINVAL && guest->adopted ?
+					  "; its last process was killed with ioeventfds, start the guest anew" :
+					  "");
 		guest->ports[vcpu] = port;
 		guest->vcpus[vcpu].guest = guest;
 		guest->vcpus[vcpu].port = port;
