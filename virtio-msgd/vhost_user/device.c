@@ -313,6 +313,7 @@ static void tidy_task(void *arg)
 	struct slot *slot = vu->dev.home;
 
 	task_lock(&slot->lock);
+	vu->tidy_waits = false;
 	/* It may have been taken out of there while this waited. */
 	if (!vu->destroyed && vu->dev.home == slot)
 		tidy(vu);
@@ -332,8 +333,10 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!vu->dev.home)
+	/* One that waits for its turn will see to all there is; two might be in each other's way */
+	if (!vu->dev.home || vu->tidy_waits)
 		return;
+	vu->tidy_waits = true;
 	vu->users++;
 	task_run(tidy_task, vu);
 }

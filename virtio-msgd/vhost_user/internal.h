@@ -145,6 +145,7 @@ struct vu_config_writes {
  * @stuck: the driver tried in vain to reset the device, or a queue
  * @users: tasks that have it, while it is destroyed
  * @destroyed: the last of them is to free it
+ * @tidy_waits: there is a task for @tidy that has not got the slot's lock yet
  * @tidy: make what the driver sees agree with what is there
  */
 struct vhost_user {
@@ -194,6 +195,7 @@ struct vhost_user {
 	bool stuck;
 	unsigned int users;
 	bool destroyed;
+	bool tidy_waits;
 	struct event *tidy;
 };
 
