@@ -104,6 +104,8 @@ struct machine *machine_new(bool grants)
 void machine_free(struct machine *m)
 {
 	m->in = NULL;
+	task_finish(0);
+	fuzz_check(!m->waiting && !m->leaving);
 	carrier_release(&m->carrier);
 	/* Whoever had memory of the guest has let go of it */
 	fuzz_check(!m->maps);
@@ -111,11 +113,88 @@ void machine_free(struct machine *m)
 	free(m);
 }
 
-void machine_reboot(struct machine *m)
+static void gone(struct carrier *carrier)
 {
-	carrier_guest_gone(&m->carrier);
+	struct machine *m = (struct machine *)carrier;
+
 	fuzz_check(!m->maps);
 	add_memory(m);
+	m->leaving = false;
+}
+
+void machine_reboot(struct machine *m)
+{
+	if (m->leaving)
+		return;
+	m->leaving = true;
+	carrier_guest_gone(&m->carrier, gone);
+}
+
+struct cpu {
+	struct window_access access;
+	struct machine *m;
+};
+
+static void on_done(struct window_access *access)
+{
+	struct cpu *cpu = (struct cpu *)access;
+
+	fuzz_check(cpu->m->waiting);
+	cpu->m->waiting--;
+	free(cpu);
+}
+
+static void access_window(struct machine *m, uint64_t offset, unsigned int size, bool write,
+			  uint64_t value)
+{
+	struct cpu *cpu;
+
+	/* All of them wait */
+	if (m->waiting == GUEST_CPUS)
+		return;
+	cpu = calloc(1, sizeof(*cpu));
+	fuzz_check(cpu);
+	*cpu = (struct cpu) {
+		{ .offset = offset, .size = size, .write = write, .value = value, .done = on_done },
+		m,
+	};
+	m->waiting++;
+	window_access(m->win, &cpu->access);
+}
+
+void machine_read(struct machine *m, uint64_t offset, unsigned int size)
+{
+	access_window(m, offset, size, false, 0);
+}
+
+void machine_write(struct machine *m, uint64_t offset, unsigned int size, uint64_t value)
+{
+	access_window(m, offset, size, true, value);
+}
+
+struct turn {
+	struct machine *m;
+	void (*fn)(struct machine *m);
+};
+
+static void take_turn(void *arg)
+{
+	struct turn turn = *(struct turn *)arg;
+	struct slot *slot = &turn.m->win->slot;
+
+	free(arg);
+	task_lock(&slot->lock);
+	turn.fn(turn.m);
+	task_unlock(&slot->lock);
+}
+
+void machine_locked(struct machine *m, void (*fn)(struct machine *m))
+{
+	struct turn *turn = malloc(sizeof(*turn));
+
+	fuzz_check(turn);
+	*turn = (struct turn) { m, fn };
+	task_run(take_turn, turn);
 }
 
 struct device *machine_device(const char *options)

@@ -16,6 +16,8 @@
 #define GUEST_HIGH	0x7fffffffffffe000ULL
 #define GUEST_HIGH_SIZE	0x2000ULL
 
+#define GUEST_CPUS	4
+
 struct map;
 
 /**
@@ -27,6 +29,8 @@ struct map;
  * @granted: that memory, GUEST_SIZE bytes
  * @maps: what is mapped of it
  * @interrupts: how many it got
+ * @waiting: how many of its CPUs wait for an access
+ * @leaving: it goes, and is not gone yet
  */
 struct machine {
 	struct carrier carrier;
@@ -36,6 +40,8 @@ struct machine {
 	uint8_t *granted;
 	struct map *maps;
 	unsigned int interrupts;
+	unsigned int waiting;
+	bool leaving;
 };
 
 /*
@@ -44,8 +50,13 @@ struct machine {
  */
 struct machine *machine_new(bool grants);
 void machine_free(struct machine *m);
-/* The guest goes, and the next one comes. */
+/* The guest goes, and when it is gone the next one comes. */
 void machine_reboot(struct machine *m);
+/* Accesses of a CPU, if there is one that does not wait; what is loaded is nobody's concern. */
+void machine_read(struct machine *m, uint64_t offset, unsigned int size);
+void machine_write(struct machine *m, uint64_t offset, unsigned int size, uint64_t value);
+/* Do @fn in a task, with the window's slot locked: now, or after what is under way */
+void machine_locked(struct machine *m, void (*fn)(struct machine *m));
 /* A device as "device=i2c,..." says; NULL: it cannot be */
 struct device *machine_device(const char *options);
 

@@ -9,6 +9,7 @@
 #include <linux/virtio_msg_mmio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "machine.h"
 
@@ -27,16 +28,29 @@ struct any {
 	uint8_t *config;
 };
 
+/* Of the run */
+static struct input *input;
+
 static struct any *to_any(struct device *dev)
 {
 	return (struct any *)dev;
 }
 
-/* Mostly 0 */
+static void wait_for(unsigned int ms)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	task_wait_fd(-1, 0, now.tv_sec * 1000ULL + now.tv_nsec / 1000000 + ms);
+}
+
+/* Mostly 0, and mostly at once */
 static int any_result(struct device *dev)
 {
 	uint8_t choice = take8(to_any(dev)->in);
 
+	if (dev->waits && choice == 3)
+		wait_for(take8(to_any(dev)->in));
 	return choice == 1 ? -EAGAIN : choice == 2 ? -EIO : 0;
 }
 
@@ -134,6 +148,7 @@ static struct device *any_new(struct input *in)
 
 	fuzz_check(any && !device_init(&any->dev, &any_ops, "any", 42, ANY_QUEUES, 64));
 	any->in = in;
+	any->dev.waits = take8(in) & 1;
 	any->config = calloc(1, ANY_CONFIG);
 	fuzz_check(any->config);
 	any->dev.features = 0xf | VRING_FEATURES;
@@ -143,8 +158,9 @@ static struct device *any_new(struct input *in)
 	return &any->dev;
 }
 
-static void attach(struct machine *m, struct input *in)
+static void attach(struct machine *m)
 {
+	struct input *in = input;
 	static const char *const kinds[] = {
 		"device=i2c,packed=on,in-order=on,notification-data=on",
 		"device=blk,size=4096,packed=on",
@@ -176,7 +192,7 @@ static void make_window(struct machine *m, struct input *in)
 	m->win = window_create(&m->carrier, 0, &config);
 	fuzz_check(m->win);
 	if (!(bits & 32))
-		attach(m, in);
+		attach(m);
 }
 
 /*
@@ -218,8 +234,9 @@ static size_t take_message(struct machine *m, struct input *in, uint8_t *to)
 }
 
 /* At the end of memory that is as long as it may be */
-static void direct(struct machine *m, struct input *in)
+static void direct(struct machine *m)
 {
+	struct input *in = input;
 	size_t max = m->win->config.msg_size, len;
 	uint8_t message[MOST] = { 0 };
 	void *request, *response;
@@ -250,10 +267,10 @@ static void by_window(struct machine *m, struct input *in)
 
 	for (i = 0; i < len; i += 4) {
 		memcpy(&word, message + i, sizeof(word));
-		carrier_write(&m->carrier, 0, VIRTIO_MSG_MMIO_WINDOW + i, 4, le32toh(word));
+		machine_write(m, VIRTIO_MSG_MMIO_WINDOW + i, 4, le32toh(word));
 	}
 	for (i = 0; i < WINDOW_MSG_SIZE; i += 4)
-		carrier_read(&m->carrier, 0, VIRTIO_MSG_MMIO_WINDOW + i, 4);
+		machine_read(m, VIRTIO_MSG_MMIO_WINDOW + i, 4);
 }
 
 static void by_page(struct machine *m, struct input *in)
@@ -263,11 +280,11 @@ static void by_page(struct machine *m, struct input *in)
 	size_t len;
 
 	if (take8(in) & 1)
-		carrier_write(&m->carrier, 0, VIRTIO_MSG_MMIO_PAGE, 8,
+		machine_write(m, VIRTIO_MSG_MMIO_PAGE, 8,
 			      page | VIRTIO_MSG_MMIO_PAGE_ON);
 	len = take_message(m, in, message);
 	machine_poke(m, page, message, len);
-	carrier_write(&m->carrier, 0, VIRTIO_MSG_MMIO_DOORBELL, 4, 1);
+	machine_write(m, VIRTIO_MSG_MMIO_DOORBELL, 4, 1);
 }
 
 /*
@@ -281,16 +298,17 @@ static void access_register(struct machine *m, struct input *in)
 	uint64_t offset = kind & 0x20 ? take_edge(in) : take8(in) * 4;
 
 	if (kind & 0x80)
-		carrier_read(&m->carrier, 0, offset, size);
+		machine_read(m, offset, size);
 	else if (kind & 0x10)
-		carrier_write(&m->carrier, 0, offset, size, take_addr(m, in));
+		machine_write(m, offset, size, take_addr(m, in));
 	else
-		carrier_write(&m->carrier, 0, offset, size, take_edge(in));
+		machine_write(m, offset, size, take_edge(in));
 }
 
 /* Up to where queues can be set up; whether that worked is not the point */
-static void negotiate(struct machine *m, struct input *in)
+static void negotiate(struct machine *m)
 {
+	struct input *in = input;
 	struct slot *slot = &m->win->slot;
 
 	if (!slot->dev)
@@ -301,8 +319,9 @@ static void negotiate(struct machine *m, struct input *in)
 	slot_set_status(slot, VIRTIO_CONFIG_S_FEATURES_OK);
 }
 
-static void device_event(struct machine *m, struct input *in)
+static void device_event(struct machine *m)
 {
+	struct input *in = input;
 	struct device *dev = m->win->dev;
 
 	if (!dev)
@@ -329,6 +348,18 @@ static void device_event(struct machine *m, struct input *in)
 	}
 }
 
+static void change_status(struct machine *m)
+{
+	if (m->win->slot.dev)
+		slot_set_status(&m->win->slot, take_status(input));
+}
+
+static void change_device(struct machine *m)
+{
+	if (window_detach(m->win))
+		attach(m);
+}
+
 static void step(struct machine *m, struct input *in)
 {
 	switch (take8(in) % 11) {
@@ -339,27 +370,25 @@ static void step(struct machine *m, struct input *in)
 		by_page(m, in);
 		break;
 	case 2:
-		direct(m, in);
+		machine_locked(m, direct);
 		break;
 	case 3:
 		take_poke(m, in);
 		break;
 	case 4:
-		negotiate(m, in);
+		machine_locked(m, negotiate);
 		break;
 	case 5:
-		if (m->win->slot.dev)
-			slot_set_status(&m->win->slot, take_status(in));
+		machine_locked(m, change_status);
 		break;
 	case 6:
-		device_event(m, in);
+		machine_locked(m, device_event);
 		break;
 	case 7:
 		fuzz_pass(take8(in));
 		break;
 	case 8:
-		if (window_detach(m->win))
-			attach(m, in);
+		machine_locked(m, change_device);
 		break;
 	case 9:
 		machine_reboot(m);
@@ -375,6 +404,7 @@ static void check_end(struct machine *m)
 	struct slot *slot = &m->win->slot;
 	unsigned int q;
 
+	task_finish(0);
 	window_reset(m->win);
 	fuzz_check(!slot->status && !slot->features && !slot->resetting);
 	for (q = 0; slot->dev && q < slot->dev->num_queues; q++)
@@ -385,6 +415,7 @@ void fuzz_one(struct input *in)
 {
 	struct machine *m = machine_new(take8(in) & 1);
 
+	input = in;
 	make_window(m, in);
 	while (in->left)
 		step(m, in);

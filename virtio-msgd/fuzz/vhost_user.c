@@ -327,9 +327,10 @@ static void negotiate(struct slot *slot, struct input *in)
 			VIRTIO_CONFIG_S_FEATURES_OK);
 }
 
-static void drive(struct machine *m, struct input *in)
+static void drive(struct machine *m)
 {
 	struct slot *slot = &m->win->slot;
+	struct input *in = backend.in;
 
 	if (!slot->dev)
 		return;
@@ -406,7 +407,7 @@ static void step(struct machine *m, struct input *in)
 		pass(0);
 		break;
 	default:
-		drive(m, in);
+		machine_locked(m, drive);
 	}
 }
 

@@ -299,9 +299,11 @@ static void start(uint8_t how)
 
 static void stop(void)
 {
+	task_finish(0);
 	while (carriers)
 		carriers->ops->close(carriers);
 	carrier_xen_stop();
+	host_process_ends();
 }
 
 static void step(struct input *in)

@@ -39,6 +39,7 @@ static uint32_t events[MAX_EVENTS];
 static unsigned int num_events;
 static unsigned int watches;
 static int watch_fd = -1, event_fd = -1;
+static struct handle *store;
 
 struct host host;
 
@@ -74,6 +75,7 @@ void host_stop(void)
 {
 	unsigned int i;
 
+	host_process_ends();
 	fuzz_check(watch_fd < 0 && event_fd < 0);
 	for (i = 0; i < MAX_NODES; i++) {
 		free(nodes[i].path);
@@ -194,16 +196,26 @@ struct xs_handle *xs_open(unsigned long flags)
 	void *handle = open_handle(fd);
 
 	(void)flags;
-	fuzz_check(watch_fd < 0);
+	fuzz_check(!store);
 	if (handle)
 		watch_fd = fd;
+	store = handle;
 	return handle;
 }
 
 void xs_close(struct xs_handle *xs)
 {
+	fuzz_check((void *)xs == store);
 	watch_fd = -1;
+	store = NULL;
 	close_handle(xs);
+}
+
+/* A process that serves a guest leaves its connection to xenstore to the kernel. */
+void host_process_ends(void)
+{
+	if (store)
+		xs_close((struct xs_handle *)store);
 }
 
 int xs_fileno(struct xs_handle *xs)
