@@ -6,7 +6,7 @@
 BASE ?= mainline
 # A kernel tree of your own takes the place of a base.
 base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
-run := python3 -m scripts
+run := python3 -m make
 
 .PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench bench-xen clean \
 	python

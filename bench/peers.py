@@ -9,10 +9,11 @@ import shutil
 from contextlib import ExitStack
 
 from bench import blocktrace
-from bench.machine import LOAD_SECONDS, build_load
+from bench.machine import LOAD_SECONDS
 from bench.transports import DIRECT, TRANSPORTS
 from bench.uml import LOAD_PROGRAM
 from scripts import say
+from testbed import load
 from testbed.bed import Bed, run_directory
 
 NAMES = [*(transport.name for transport in TRANSPORTS), DIRECT]
@@ -60,7 +61,7 @@ class Peers:
     """A guest with DEVICE on each transport, each by a backend of its own."""
 
     def __init__(self, device, base="mainline"):
-        self.device, self.program = device, build_load()
+        self.device, self.program = device, load.build()
         self.directory = run_directory(f"bench-backends/{device.name}")
         self.daemons = {name: device.make(run_directory(f"bench-backends/{device.name}/{at}"), at)
                         for at, name in enumerate(NAMES)}

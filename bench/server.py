@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The host's end of the guest's streams (bench/guest/stream.c).
+"""The host's end of the guest's streams (testbed/guest/stream.c).
 
 A stream begins with a line that says what to do:
 

@@ -5,8 +5,9 @@ import os
 import shutil
 from contextlib import contextmanager
 
-from bench.machine import Machine, build_load, window, windows
+from bench.machine import Machine, window, windows
 from bench.transports import DEVICES, TRANSPORTS
+from testbed import load
 from testbed.bed import Bed
 
 PRIORITY = 10
@@ -35,7 +36,7 @@ class Uml(Machine):
     time_goal = 0.5
 
     def __init__(self, name="bench", base="mainline"):
-        self.program = build_load()
+        self.program = load.build()
         self.bed = Bed(name, windows(), base)
         self.realtime = False
 

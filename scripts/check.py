@@ -221,8 +221,8 @@ def check_base(results, base):
 
 
 def run(results, bases=()):
-    """The checks on BASES, or on both, and what is asked of virtio-msgd's files."""
-    results.stage("make check, virtio-msgd", floors.check)
+    """The checks on BASES, or on both, and of the floors of all that is ours."""
+    results.stage("make check, floors", floors.check)
     for base in bases or tree.bases():
         results.stage(f"make check, {base}", check_base, base)
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The floors of virtio-msgd: what is below includes nothing from above, and there are no
-circles. Another floor is included by its one header only, which says what it offers.
+"""Floors: what is below includes or imports nothing from above, and there are no circles.
+
+In virtio-msgd another floor is included by its one header only, which says what it offers.
+Of the Python packages, tests may use what is above them: nobody uses tests.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -12,6 +15,9 @@ SOURCE = say.REPO / "virtio-msgd"
 # From below; those of one line do not know of each other
 FLOORS = (("base",), ("model",), ("devices", "vhost_user"), ("carriers/uml", "carriers/xen"),
           ("program",))
+# The same of the Python packages
+PACKAGES = ("scripts", "testbed", "testbed.xen", "bench", "make")
+TESTS = {"tests", "e2e", "msgd_tests"}
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 
@@ -87,10 +93,50 @@ def tree():
             for path in sorted(SOURCE.rglob("*.[ch]"))}
 
 
+def package_of(module):
+    """The package that MODULE is in, one of PACKAGES, or None."""
+    found = [name for name in PACKAGES if f"{module}.".startswith(f"{name}.")]
+    return max(found, key=len, default=None)
+
+
+def imports(module, text, modules):
+    """Those of MODULES that MODULE, whose source is TEXT, imports."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    return (names & modules) - {module}
+
+
+def python_problems(sources):
+    """What is wrong with SOURCES, {module: text}."""
+    graph = {module: imports(module, text, set(sources)) for module, text in sources.items()}
+    found = []
+    for module, targets in sorted(graph.items()):
+        if TESTS & set(module.split(".")):
+            continue
+        level = PACKAGES.index(package_of(module))
+        found += [f"{module} imports {target}, which is above it" for target in sorted(targets)
+                  if PACKAGES.index(package_of(target)) > level]
+    if way := circle(graph):
+        found.append("a circle: " + " -> ".join(way))
+    return found
+
+
+def python_tree():
+    """The modules of our Python packages. A package's own file has nothing in it."""
+    return {".".join(path.relative_to(say.REPO).with_suffix("").parts): path.read_text()
+            for package in PACKAGES if "." not in package
+            for path in sorted((say.REPO / package).rglob("*.py"))}
+
+
 def check(results):
-    """The test of virtio-msgd's own files."""
-    name = f"{Path(SOURCE).name}: floors"
-    if found := problems(tree()):
-        results.fail(name, "\n".join(found))
-    else:
-        results.ok(name)
+    """The tests of our own files."""
+    for name, found in ((f"{SOURCE.name}: floors", problems(tree())),
+                        ("Python: floors", python_problems(python_tree()))):
+        if found:
+            results.fail(name, "\n".join(found))
+        else:
+            results.ok(name)

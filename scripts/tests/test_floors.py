@@ -42,3 +42,36 @@ class Floors(unittest.TestCase):
     def test_virtio_msgd(self):
         self.assertGreater(len(floors.tree()), 50)
         self.assertEqual(floors.problems(floors.tree()), [])
+
+
+class Packages(unittest.TestCase):
+    """The same of Python."""
+
+    def test_right(self):
+        self.assertEqual(floors.python_problems({
+            "scripts.say": "import os\n",
+            "testbed.bed": "from scripts import say\n",
+            "testbed.xen.chain": "from testbed.bed import Bed\nfrom scripts import say\n",
+            "testbed.e2e.test_rings": "from bench import run\n",
+            "bench.run": "from testbed import bed\n",
+        }), [])
+
+    def test_upwards_wherever_it_is(self):
+        [problem] = floors.python_problems({
+            "scripts.test": "def f():\n    from testbed.xen import chain\n",
+            "testbed.xen.chain": "",
+        })
+        self.assertEqual(problem, "scripts.test imports testbed.xen.chain, which is above it")
+
+    def test_circle(self):
+        [problem] = floors.python_problems({"scripts.a": "import scripts.b\n",
+                                            "scripts.b": "from scripts import a\n"})
+        self.assertEqual(problem, "a circle: scripts.a -> scripts.b -> scripts.a")
+
+    def test_ours(self):
+        self.assertGreater(len(floors.python_tree()), 80)
+        self.assertEqual(floors.python_problems(floors.python_tree()), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -5,8 +5,9 @@ import contextlib
 import io
 import unittest
 
-from scripts import say, test
+from scripts import say
 from scripts.results import Results
+from scripts.unittests import Reporter
 
 
 class Closing(unittest.TestCase):
@@ -71,7 +72,7 @@ class Closing(unittest.TestCase):
                 for number in (1, 2):
                     with self.subTest(number=number):
                         self.assertEqual(number, 1)
-        unittest.defaultTestLoader.loadTestsFromTestCase(Inner).run(test.Reporter(self.results))
+        unittest.defaultTestLoader.loadTestsFromTestCase(Inner).run(Reporter(self.results))
         counts = self.results.passed, self.results.failed, self.results.skipped
         self.assertEqual(counts, (1, 2, 1))
 
@@ -85,14 +86,8 @@ class Closing(unittest.TestCase):
             def logs(self):
                 """As the tests on a machine with Xen have it."""
                 return "the guest's last words"
-        unittest.defaultTestLoader.loadTestsFromTestCase(Inner).run(test.Reporter(self.results))
+        unittest.defaultTestLoader.loadTestsFromTestCase(Inner).run(Reporter(self.results))
         self.assertIn("the guest's last words", self.out.getvalue())
-
-    def test_meson_tests_are_counted(self):
-        test.count_meson(self.results, [{"name": "codec", "result": "OK"},
-                                        {"name": "model", "result": "FAIL", "stdout": "why"},
-                                        {"name": "slow", "result": "TIMEOUT"}])
-        self.assertEqual((self.results.passed, self.results.failed), (1, 2))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 
 import shutil
 
-from bench.machine import I2C_ADDRESS, build_load
+from bench.machine import I2C_ADDRESS
+from testbed import load
 from testbed.e2e.case import GuestTest
 
 INDIRECT = 28
@@ -26,7 +27,7 @@ class Rings(GuestTest):
     def boot_all(self, device, combinations):
         """A guest with a window for each of COMBINATIONS of options."""
         bed = self.boot([f"device={device},{options}" for options in combinations])
-        shutil.copy(build_load(), bed.guest.directory / "load")
+        shutil.copy(load.build(), bed.guest.directory / "load")
         return bed
 
     def features(self, bed, window):

@@ -8,8 +8,8 @@ import shutil
 from collections import Counter
 from itertools import pairwise
 
-from bench.machine import I2C_ADDRESS, build_load
-from testbed import kicks
+from bench.machine import I2C_ADDRESS
+from testbed import kicks, load
 from testbed.e2e.case import GuestTest, on_two_cpus
 
 MODES = ("page=on", "page=off")
@@ -25,7 +25,7 @@ class TwoCpus(GuestTest):
         """A guest with DEVICE in both modes, window by window."""
         bed = self.boot([f"{device},{mode}" for mode in MODES], cpus=2)
         self.assertEqual(bed.guest.check("nproc").strip(), "2")
-        shutil.copy(build_load(), bed.guest.directory / "load")
+        shutil.copy(load.build(), bed.guest.directory / "load")
         return bed
 
     def at_once(self, bed, window, first, second):

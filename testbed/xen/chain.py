@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Everything the machine is made of, built or fetched, and put together."""
 
-from bench.machine import build_load
 from scripts import cache, debian, say
+from testbed import load
 from testbed.xen import backends, hypervisor, image, linux, msgd, packages
 from testbed.xen.machine import Machine
 
@@ -20,7 +20,7 @@ class Chain:
         self.kernel = linux.build(base)
         programs["virtio-msgd"] = msgd.build()
         # Tests and the bench make devices in guests work with it
-        guest_programs = {"load": build_load(packages.ARCH)}
+        guest_programs = {"load": load.build(packages.ARCH)}
         self.initrd = cache.directory("xen") / cache.of_checkout("dom0.cpio")
         say.step("putting Dom0's root file system together")
         self.initrd.write_bytes(image.dom0(root, self.kernel, programs, guest_programs, {}))

@@ -5,9 +5,11 @@ import argparse
 
 from scripts import say
 from scripts.results import Results
-from scripts.test import XEN, python_tests
+from scripts.unittests import python_tests
 from testbed.xen import e2e
 from testbed.xen.chain import Chain
+
+TITLE = "tests on a machine with Xen"
 
 
 def run(results, base="mainline", names=()):
@@ -31,5 +33,5 @@ def main(args):
         Chain(options.base)
         return 0
     results = Results()
-    results.stage(XEN, run, options.base, options.names)
+    results.stage(TITLE, run, options.base, options.names)
     return results.finish()

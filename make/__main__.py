@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""python3 -m scripts COMMAND …: what the Makefile's targets call."""
+"""python3 -m make COMMAND …: what the Makefile's targets call."""
 
 import importlib
 import sys
@@ -13,8 +13,8 @@ COMMANDS = {
     "kernel": ("scripts.commands", "kernel_command"),
     "check": ("scripts.check", "main"),
     "kunit": ("scripts.kunit", "main"),
-    "fuzz": ("scripts.fuzz", "main"),
-    "test": ("scripts.test", "main"),
+    "fuzz": ("testbed.fuzz", "main"),
+    "test": ("make.test", "main"),
     "demo": ("testbed.demo", "main"),
     "xen": ("testbed.xen.demo", "main"),
     "test-xen": ("testbed.xen.test", "main"),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from scripts import cache, debian, say
 from scripts.results import Results
+from testbed import msgd
 
 CORPUS = say.REPO / "virtio-msgd" / "fuzz" / "corpus"
 HARNESSES = ("channel", "config", "control", "message", "ring", "uml", "vhost_user", "xen")
@@ -60,7 +61,6 @@ class Outcome:
 
 def build():
     """Build the harnesses that are not up to date; returns the directory they are in."""
-    from testbed import msgd  # pylint: disable=import-outside-toplevel
     debian.install([*msgd.PACKAGES, *PACKAGES])
     name = cache.of_checkout("virtio-msgd-fuzz")
     directory = cache.directory("build", name)

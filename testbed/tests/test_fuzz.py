@@ -10,8 +10,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from scripts import cache, fuzz, say
+from scripts import cache, say
 from scripts.results import Results
+from testbed import fuzz
 
 GOOD = """INFO: Seed: 1
 #2	INITED cov: 298 ft: 299 corp: 1/1b exec/s: 0 rss: 32Mb

@@ -9,7 +9,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from scripts import say, test
+from make import test
+from scripts import say
+from testbed.xen import test as xen
 
 
 class Stages(unittest.TestCase):
@@ -19,7 +21,7 @@ class Stages(unittest.TestCase):
         self.built = directory / "built"
         build = ["sh", "-c", f"touch {self.built}; false"]
         self.seen = []
-        stages = [(title, self.stage, title) for title in ("unit", test.UML, test.XEN)]
+        stages = [(title, self.stage, title) for title in ("unit", test.UML, xen.TITLE)]
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
         for patch in (mock.patch.object(say, "LOGS", directory / "log"),
@@ -39,14 +41,14 @@ class Stages(unittest.TestCase):
         return self.seen
 
     def test_xen_is_built_beside_the_stage_before_it(self):
-        self.assertEqual([title for title, _ in self.run_stages()], ["unit", test.UML, test.XEN])
+        self.assertEqual([title for title, _ in self.run_stages()], ["unit", test.UML, xen.TITLE])
         # A build that failed is the business of the stage that needs it
         self.assertTrue(self.seen[2][1])
 
     def test_nothing_is_built_that_is_not_needed(self):
         self.run_stages("UML")
         self.run_stages("Xen")
-        self.assertEqual(self.seen, [(test.UML, False), (test.XEN, False)])
+        self.assertEqual(self.seen, [(test.UML, False), (xen.TITLE, False)])
         self.assertFalse(self.built.exists())
 
 
