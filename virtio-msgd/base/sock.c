@@ -81,6 +81,98 @@ int sock_listen(const char *path, struct errmsg *err)
 	return fd;
 }
 
+/*
+ * Messages with descriptors
+ */
+
+union control {
+	char bytes[CMSG_SPACE(SOCK_MAX_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	struct cmsghdr align;
+};
+
+ssize_t sock_send(int sock, const void *data, size_t len, const int *fds, unsigned int num)
+{
+	union control control = { { 0 } };
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (num > SOCK_MAX_FDS) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (num) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(num * sizeof(int));
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(num * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), fds, num * sizeof(int));
+	}
+	do {
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* Into a free one of @num places, or into none */
+static void place_fd(int fd, int *fds, unsigned int num)
+{
+	unsigned int i;
+
+	for (i = 0; i < num; i++) {
+		if (fds[i] < 0) {
+			fds[i] = fd;
+			return;
+		}
+	}
+	close(fd);
+}
+
+static void take_control(struct msghdr *msg, int *fds, unsigned int num, pid_t *pid)
+{
+	struct cmsghdr *cmsg;
+	struct ucred cred;
+	size_t i, count;
+	int fd;
+
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET)
+			continue;
+		if (cmsg->cmsg_type == SCM_CREDENTIALS && pid) {
+			memcpy(&cred, CMSG_DATA(cmsg), sizeof(cred));
+			*pid = cred.pid;
+		}
+		if (cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
+			place_fd(fd, fds, num);
+		}
+	}
+}
+
+ssize_t sock_receive(int sock, void *data, size_t len, int *fds, unsigned int num, pid_t *pid)
+{
+	union control control;
+	struct iovec iov = { .iov_base = data, .iov_len = len };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n;
+
+	do {
+		n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		take_control(&msg, fds, num, pid);
+	return n;
+}
+
 FILE *sock_stream(int fd)
 {
 	FILE *stream;

@@ -77,45 +77,28 @@ int __wrap_sock_connect(const char *path, struct errmsg *err)
 	return ends[0];
 }
 
-static void keep_fds(struct msghdr *msg, uint32_t request)
+static void keep_fd(int fd, uint32_t request)
 {
-	struct cmsghdr *cmsg;
-	size_t i, num;
-	int fd;
-
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		num = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < num; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
-			if (request == VU_SET_BACKEND_REQ_FD && backend.requests < 0)
-				backend.requests = fd;
-			else if ((request == VU_SET_VRING_CALL || request == VU_SET_VRING_ERR) &&
-				 backend.num_events < MAX_FDS)
-				backend.events[backend.num_events++] = fd;
-			else
-				close(fd);
-		}
-	}
+	if (request == VU_SET_BACKEND_REQ_FD && backend.requests < 0)
+		backend.requests = fd;
+	else if ((request == VU_SET_VRING_CALL || request == VU_SET_VRING_ERR) &&
+		 backend.num_events < MAX_FDS)
+		backend.events[backend.num_events++] = fd;
+	else
+		close(fd);
 }
 
 /* The next request of the frontend, which sends whole ones */
 static bool receive(struct vu_msg *msg)
 {
-	union {
-		char buf[CMSG_SPACE(16 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { .iov_base = msg, .iov_len = VU_HEADER_SIZE };
-	struct msghdr hdr = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
+	int fds[16], i;
 
-	if (backend.fd < 0 || recvmsg(backend.fd, &hdr, MSG_CMSG_CLOEXEC) != VU_HEADER_SIZE)
+	memset(fds, -1, sizeof(fds));
+	if (backend.fd < 0 ||
+	    sock_receive(backend.fd, msg, VU_HEADER_SIZE, fds, 16, NULL) != VU_HEADER_SIZE)
 		return false;
-	keep_fds(&hdr, msg->request);
+	for (i = 0; i < 16 && fds[i] >= 0; i++)
+		keep_fd(fds[i], msg->request);
 	fuzz_check(msg->size <= VU_MAX_PAYLOAD);
 	fuzz_check((msg->flags & VU_VERSION_MASK) == VU_VERSION);
 	return !msg->size || recv(backend.fd, msg->bytes, msg->size, 0) == msg->size;

@@ -16,7 +16,6 @@
 #define PATIENCE_MS	1000
 /* What is said when two meet, with all the options of a guest */
 #define MAX_MEETING	65536
-#define MAX_FDS		4
 
 struct channel {
 	struct bufferevent *bev;
@@ -145,111 +144,57 @@ static bool ready(int sock, short events)
 	return poll(&pfd, 1, PATIENCE_MS) > 0;
 }
 
-union fd_control {
-	char buf[CMSG_SPACE(MAX_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-	struct cmsghdr align;
-};
-
 int channel_send_fds(int sock, json_t *message, const int *fds, unsigned int num_fds)
 {
 	char *text = json_dumps(message, JSON_COMPACT);
-	union fd_control control = { { 0 } };
-	struct iovec iov = { .iov_base = text, .iov_len = text ? strlen(text) + 1 : 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t len = text ? strlen(text) + 1 : 0;
+	int ret = 0, there[SOCK_MAX_FDS];
 	unsigned int i, num = 0;
-	int ret = 0, there[MAX_FDS];
-	struct cmsghdr *cmsg;
 
 	json_decref(message);
-	for (i = 0; i < num_fds && num < MAX_FDS; i++) {
+	for (i = 0; i < num_fds && num < SOCK_MAX_FDS; i++) {
 		if (fds[i] >= 0)
 			there[num++] = fds[i];
 	}
-	if (num) {
-		msg.msg_control = control.buf;
-		msg.msg_controllen = CMSG_SPACE(num * sizeof(int));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(num * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), there, num * sizeof(int));
-	}
-	if (!text || iov.iov_len > MAX_MEETING)
+	if (!text || len > MAX_MEETING)
 		ret = -EMSGSIZE;
 	else if (!ready(sock, POLLOUT))
 		ret = -ETIMEDOUT;
-	else if (sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)iov.iov_len)
+	else if (sock_send(sock, text, len, there, num) != (ssize_t)len)
 		ret = -EIO;
 	free(text);
 	return ret;
 }
 
-static void take_pid(struct msghdr *msg, pid_t *pid)
+static json_t *receive_object(int sock, int *fds, unsigned int num_fds, pid_t *pid)
 {
-	struct cmsghdr *cmsg;
-	struct ucred cred;
+	static const int on = 1;
+	char *text = malloc(MAX_MEETING);
+	json_t *message = NULL;
+	ssize_t len;
 
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_CREDENTIALS)
-			continue;
-		memcpy(&cred, CMSG_DATA(cmsg), sizeof(cred));
-		*pid = cred.pid;
+	setsockopt(sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	errno = ETIMEDOUT;
+	if (text && ready(sock, POLLIN)) {
+		len = sock_receive(sock, text, MAX_MEETING, fds, num_fds, pid);
+		if (len > 0 && !text[len - 1])
+			message = json_loads(text, 0, NULL);
+		if (len > 0)
+			errno = EPROTO;
 	}
-}
-
-/* Those that there is room for; the others are closed */
-static void take_fds(struct msghdr *msg, int *fds, unsigned int num_fds)
-{
-	unsigned int taken = 0, i, num;
-	struct cmsghdr *cmsg;
-	int fd;
-
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		num = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < num; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
-			if (taken < num_fds)
-				fds[taken++] = fd;
-			else
-				close(fd);
-		}
-	}
+	free(text);
+	return message;
 }
 
 json_t *channel_receive_fds(int sock, int *fds, unsigned int num_fds, pid_t *pid)
 {
-	static const int on = 1;
-	char *text = malloc(MAX_MEETING);
-	union fd_control control;
-	struct iovec iov = { .iov_base = text, .iov_len = MAX_MEETING };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	json_t *message = NULL;
+	json_t *message;
 	unsigned int i;
-	ssize_t len;
 
 	for (i = 0; i < num_fds; i++)
 		fds[i] = -1;
 	*pid = 0;
-	setsockopt(sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-	errno = ETIMEDOUT;
-	if (text && ready(sock, POLLIN)) {
-		len = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-		if (len > 0) {
-			take_fds(&msg, fds, num_fds);
-			take_pid(&msg, pid);
-			if (!text[len - 1])
-				message = json_loads(text, 0, NULL);
-			errno = EPROTO;
-		}
-	}
-	free(text);
+	message = receive_object(sock, fds, num_fds, pid);
 	if (json_is_object(message))
 		return message;
 	json_decref(message);

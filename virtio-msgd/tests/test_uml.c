@@ -99,29 +99,6 @@ static int plug(void)
 	return fd;
 }
 
-static void send_fds(int fd, const void *data, size_t len, const int *fds, unsigned int num)
-{
-	union {
-		char buf[CMSG_SPACE(4 * sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (num) {
-		struct cmsghdr *cmsg;
-
-		msg.msg_control = control.buf;
-		msg.msg_controllen = CMSG_SPACE(num * sizeof(int));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(num * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, num * sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), len);
-}
-
 static uint32_t welcome(int fd)
 {
 	struct mmio_sock_welcome w;
@@ -144,7 +121,7 @@ static uint32_t greet(struct peer *peer, const struct mmio_sock_hello *hello)
 	fds[1] = bells[1];
 	peer->fd = plug();
 	peer->doorbell = bells[0];
-	send_fds(peer->fd, hello, sizeof(*hello), fds, 2);
+	assert_int_equal(sock_send(peer->fd, hello, sizeof(*hello), fds, 2), sizeof(*hello));
 	close(bells[1]);
 	return welcome(peer->fd);
 }
@@ -329,7 +306,7 @@ static void busy(void **state)
 		struct mmio_sock_welcome w;
 
 		other = plug();
-		send_fds(other, &hello, sizeof(hello), fds, 2);
+		assert_int_equal(sock_send(other, &hello, sizeof(hello), fds, 2), sizeof(hello));
 		byte = recv(other, &w, sizeof(w), 0) == sizeof(w) ? w.error : 0;
 		_exit(write(pipe_fds[1], &byte, 1) != 1);
 	}
@@ -397,22 +374,22 @@ static void bad_fds(void **state)
 	int fd = plug();
 
 	(void)state;
-	send_fds(fd, &hello, sizeof(hello), NULL, 0);
+	assert_int_equal(sock_send(fd, &hello, sizeof(hello), NULL, 0), sizeof(hello));
 	assert_int_equal(welcome(fd), EBADF);
 	close(fd);
 	fd = plug();
-	send_fds(fd, &hello, sizeof(hello), fds, 1);
+	assert_int_equal(sock_send(fd, &hello, sizeof(hello), fds, 1), sizeof(hello));
 	assert_int_equal(welcome(fd), EBADF);
 	close(fd);
 	/* What is not memory cannot be mapped */
 	fds[0] = fd = plug();
-	send_fds(fd, &hello, sizeof(hello), fds, 2);
+	assert_int_equal(sock_send(fd, &hello, sizeof(hello), fds, 2), sizeof(hello));
 	assert_int_not_equal(welcome(fd), 0);
 	close(fd);
 	/* More than asked for, and one that leaves in the middle */
 	fd = plug();
 	fds[0] = mem_fd;
-	send_fds(fd, &hello, 10, fds, 4);
+	assert_int_equal(sock_send(fd, &hello, 10, fds, 4), 10);
 	loop_run();
 	close(fd);
 	loop_run();

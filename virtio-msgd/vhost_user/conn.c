@@ -55,67 +55,26 @@ static int wait_for(struct vu_conn *conn, short what, uint64_t deadline)
 int vu_conn_send(struct vu_conn *conn, const struct vu_msg *msg, const int *fds,
 		 unsigned int num_fds, uint64_t deadline)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(VU_MAX_REGIONS * sizeof(int))];
-	} control = { 0 };
 	size_t len = VU_HEADER_SIZE + msg->size, done = 0;
-	struct iovec iov;
-	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
+	int ret;
 
 	if (conn->fd < 0)
 		return -ENOTCONN;
-	if (num_fds) {
-		hdr.msg_control = control.bytes;
-		hdr.msg_controllen = CMSG_SPACE(num_fds * sizeof(int));
-		control.align.cmsg_level = SOL_SOCKET;
-		control.align.cmsg_type = SCM_RIGHTS;
-		control.align.cmsg_len = CMSG_LEN(num_fds * sizeof(int));
-		memcpy(CMSG_DATA(&control.align), fds, num_fds * sizeof(int));
-	}
 	while (done < len) {
-		iov.iov_base = (char *)msg + done;
-		iov.iov_len = len - done;
-		n = sendmsg(conn->fd, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = sock_send(conn->fd, (const char *)msg + done, len - done, fds,
+			      done ? 0 : num_fds);
 		if (n < 0 && errno != EAGAIN)
 			return -errno;
-		if (n < 0) {
-			int ret = wait_for(conn, EV_WRITE, deadline);
-
-			if (ret)
-				return ret;
+		if (n >= 0) {
+			done += n;
 			continue;
 		}
-		done += n;
-		/* They went with the first byte */
-		hdr.msg_control = NULL;
-		hdr.msg_controllen = 0;
+		ret = wait_for(conn, EV_WRITE, deadline);
+		if (ret)
+			return ret;
 	}
 	return 0;
-}
-
-/* Keep the first descriptor of a message; nothing has more that we ask for. */
-static void take_fds(struct vu_conn *conn, struct msghdr *hdr)
-{
-	struct cmsghdr *c;
-	size_t i, count;
-	int fd;
-
-	for (c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < count; i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (conn->in_fd < 0)
-				conn->in_fd = fd;
-			else
-				close(fd);
-		}
-	}
 }
 
 /* How many bytes of the message are still to come */
@@ -128,27 +87,14 @@ static size_t missing(const struct vu_conn *conn)
 
 static int receive(struct vu_conn *conn, size_t len)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(VU_MAX_REGIONS * sizeof(int))];
-	} control;
-	struct iovec iov = { (char *)&conn->in + conn->have, len };
-	struct msghdr hdr = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t n;
+	/* Of descriptors one is kept: nothing that we ask for has more */
+	ssize_t n = sock_receive(conn->fd, (char *)&conn->in + conn->have, len, &conn->in_fd, 1,
+				 NULL);
 
-	do {
-		n = recvmsg(conn->fd, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -ECONNRESET;
 	if (!n)
 		return -ECONNRESET;
-	take_fds(conn, &hdr);
 	conn->have += n;
 	return 1;
 }

@@ -141,50 +141,16 @@ static void on_access(evutil_socket_t fd, short what, void *arg)
  * Hello
  */
 
-static void take_fds(struct conn *conn, struct msghdr *msg)
-{
-	struct cmsghdr *cmsg;
-	unsigned int i, num;
-	int fd;
-
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		num = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < num; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
-			if (i < 2 && conn->fds[i] < 0)
-				conn->fds[i] = fd;
-			else
-				close(fd);
-		}
-	}
-}
-
 /* As conn_receive(), for the hello, with its descriptors */
 static int receive_hello(struct conn *conn)
 {
-	union {
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {
-		.iov_base = (uint8_t *)&conn->hello + conn->have,
-		.iov_len = sizeof(conn->hello) - conn->have,
-	};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	ssize_t got = recvmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t got = sock_receive(conn->fd, (uint8_t *)&conn->hello + conn->have,
+				   sizeof(conn->hello) - conn->have, conn->fds, 2, NULL);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got < 0 && errno == EAGAIN)
 		return 0;
 	if (got <= 0)
 		return -1;
-	take_fds(conn, &msg);
 	conn->have += got;
 	return conn->have == sizeof(conn->hello);
 }
