@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "machine.h"
@@ -222,18 +221,15 @@ static void hear_child(struct input *in)
  */
 
 static struct input *parents_in;
-static struct sockaddr_un meet_addr;
-static socklen_t meet_len;
+static struct fuzz_address meet_where;
 static int parent_fd;
 
 static bool next_parent(void)
 {
 	static const char quit[] = "{\"quit\":true}\n";
 
-	close(parent_fd);
-	parent_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fuzz_connect(&meet_where, &parent_fd);
 	fuzz_check(parent_fd >= 0);
-	fuzz_check(!connect(parent_fd, (struct sockaddr *)&meet_addr, meet_len));
 	while (parents_in->left && take8(parents_in) % 8)
 		say(parents_in, parent_fd);
 	if (!parents_in->left)
@@ -242,23 +238,9 @@ static bool next_parent(void)
 	return true;
 }
 
-/* A socket without a place in any directory: the kernel chooses a name */
-static int listen_somewhere(void)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	meet_addr = (struct sockaddr_un) { .sun_family = AF_UNIX };
-	meet_len = sizeof(meet_addr);
-	fuzz_check(fd >= 0);
-	fuzz_check(!bind(fd, (struct sockaddr *)&meet_addr, sizeof(meet_addr.sun_family)));
-	fuzz_check(!getsockname(fd, (struct sockaddr *)&meet_addr, &meet_len));
-	fuzz_check(!listen(fd, 8));
-	return fd;
-}
-
 static void hear_parent(struct input *in)
 {
-	struct child child = { .meet = listen_somewhere(), .mark = "mark" };
+	struct child child = { .meet = fuzz_listen(&meet_where), .mark = "mark" };
 	struct machine *m = machine_new(false);
 	int ends[2];
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "machine.h"
@@ -34,8 +33,7 @@ struct waiting {
  * struct run - a control socket and its clients
  * @in: the input
  * @control: the socket
- * @addr: where it listens
- * @len: of that
+ * @where: it listens
  * @clients: connections, -1: none
  * @later: requests that are answered later
  * @how: how requests are carried out
@@ -43,8 +41,7 @@ struct waiting {
 static struct run {
 	struct input *in;
 	struct control *control;
-	struct sockaddr_un addr;
-	socklen_t len;
+	struct fuzz_address where;
 	int clients[CLIENTS];
 	struct waiting later[LATER];
 	uint8_t how;
@@ -59,20 +56,11 @@ int __wrap_sock_connect(const char *path, struct errmsg *err)
 	return errmsg_set(err, "%s: not here", path);
 }
 
-/* In no directory: the kernel chooses a name */
 int __wrap_sock_listen(const char *path, struct errmsg *err)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
 	(void)path;
 	(void)err;
-	run.addr = (struct sockaddr_un) { .sun_family = AF_UNIX };
-	run.len = sizeof(run.addr);
-	fuzz_check(fd >= 0);
-	fuzz_check(!bind(fd, (struct sockaddr *)&run.addr, sizeof(run.addr.sun_family)));
-	fuzz_check(!getsockname(fd, (struct sockaddr *)&run.addr, &run.len));
-	fuzz_check(!listen(fd, 8));
-	return fd;
+	return fuzz_listen(&run.where);
 }
 
 /* Whatever is asked, there is an answer, and it can be written. */
@@ -111,18 +99,6 @@ static void answer_later(unsigned int i)
 	run.later[i].request = NULL;
 	now.answer(now.arg, execute(now.request));
 	json_decref(now.request);
-}
-
-static void plug(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	fuzz_check(*fd >= 0);
-	if (connect(*fd, (struct sockaddr *)&run.addr, run.len)) {
-		close(*fd);
-		*fd = -1;
-	}
 }
 
 /* A line of the input, or only its beginning */
@@ -185,7 +161,7 @@ static void step(void)
 
 	switch (choice % 16) {
 	case 0:
-		plug(fd);
+		fuzz_connect(&run.where, fd);
 		break;
 	case 1:
 		if (*fd >= 0)

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -168,6 +167,30 @@ void fuzz_pass(unsigned int ms)
  * Sockets
  */
 
+int fuzz_listen(struct fuzz_address *where)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	*where = (struct fuzz_address) { { .sun_family = AF_UNIX }, sizeof(where->un) };
+	fuzz_check(fd >= 0);
+	fuzz_check(!bind(fd, (struct sockaddr *)&where->un, sizeof(where->un.sun_family)));
+	fuzz_check(!getsockname(fd, (struct sockaddr *)&where->un, &where->len));
+	fuzz_check(!listen(fd, 8));
+	return fd;
+}
+
+void fuzz_connect(const struct fuzz_address *where, int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fuzz_check(*fd >= 0);
+	if (connect(*fd, (struct sockaddr *)&where->un, where->len)) {
+		close(*fd);
+		*fd = -1;
+	}
+}
+
 void fuzz_pair(int *ends)
 {
 	fuzz_check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
@@ -175,69 +198,19 @@ void fuzz_pair(int *ends)
 
 void fuzz_send(int fd, const void *data, size_t len, const int *fds, unsigned int num)
 {
-	union {
-		char buf[CMSG_SPACE(16 * sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
-
-	if (num) {
-		msg.msg_control = control.buf;
-		msg.msg_controllen = CMSG_SPACE(num * sizeof(int));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(num * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, num * sizeof(int));
-	}
-	if (len && sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (len && sock_send(fd, data, len, fds, num) < 0)
 		return;
-}
-
-static void close_fds(struct msghdr *msg)
-{
-	struct cmsghdr *cmsg;
-	size_t i, num;
-	int fd;
-
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		num = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < num; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
-			close(fd);
-		}
-	}
 }
 
 int fuzz_drain(int fd)
 {
-	union {
-		char buf[CMSG_SPACE(64 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
 	char bytes[4096];
-	struct iovec iov = { .iov_base = bytes, .iov_len = sizeof(bytes) };
 	int total = 0;
 	ssize_t got;
 
-	for (;;) {
-		struct msghdr msg = {
-			.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = control.buf,
-			.msg_controllen = sizeof(control.buf),
-		};
-
-		got = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		if (got <= 0)
-			return total || (got < 0 && errno == EAGAIN) ? total : -1;
-		close_fds(&msg);
+	while ((got = sock_receive(fd, bytes, sizeof(bytes), NULL, 0, NULL)) > 0)
 		total += got;
-	}
+	return total || (got < 0 && errno == EAGAIN) ? total : -1;
 }
 
 int fuzz_memfd(size_t size)

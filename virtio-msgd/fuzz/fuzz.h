@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/base.h"
 
@@ -57,6 +59,20 @@ void fuzz_pass(unsigned int ms);
  */
 extern bool (*fuzz_peer)(void);
 
+/**
+ * struct fuzz_address - where a socket listens
+ * @un: in no directory: the kernel chooses a name
+ * @len: of that
+ */
+struct fuzz_address {
+	struct sockaddr_un un;
+	socklen_t len;
+};
+
+/* A socket that listens somewhere: @where is filled in */
+int fuzz_listen(struct fuzz_address *where);
+/* A connection to it in place of *@fd, -1: there is no room */
+void fuzz_connect(const struct fuzz_address *where, int *fd);
 /* Both ends of a connection, neither of which blocks */
 void fuzz_pair(int *ends);
 /* Send @len bytes, as far as there is room, with @num descriptors */

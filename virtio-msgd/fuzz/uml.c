@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "carriers/uml/uml.h"
@@ -20,8 +19,7 @@
  * struct run - a carrier, and who connects to it
  * @in: the input
  * @carrier: the carrier
- * @addr: where it listens
- * @len: of that
+ * @where: it listens
  * @fds: connections, -1: none
  * @memory: the guest's memory, a page with the pending bits in front
  * @bells: a doorbell
@@ -29,26 +27,11 @@
 struct run {
 	struct input *in;
 	struct carrier *carrier;
-	struct sockaddr_un addr;
-	socklen_t len;
+	struct fuzz_address where;
 	int fds[CONNS];
 	int memory;
 	int bells[2];
 };
-
-/* A socket without a place in any directory: the kernel chooses a name */
-static int listen_somewhere(struct run *run)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	run->addr = (struct sockaddr_un) { .sun_family = AF_UNIX };
-	run->len = sizeof(run->addr);
-	fuzz_check(fd >= 0);
-	fuzz_check(!bind(fd, (struct sockaddr *)&run->addr, sizeof(run->addr.sun_family)));
-	fuzz_check(!getsockname(fd, (struct sockaddr *)&run->addr, &run->len));
-	fuzz_check(!listen(fd, 8));
-	return fd;
-}
 
 static void add_windows(struct run *run)
 {
@@ -75,7 +58,7 @@ static void start(struct run *run)
 	unsigned int i;
 
 	fuzz_check(!params_parse(&params, "path=/nowhere", NULL, &err));
-	run->carrier = carrier_uml_create(&params, listen_somewhere(run), &err);
+	run->carrier = carrier_uml_create(&params, fuzz_listen(&run->where), &err);
 	params_free(&params);
 	fuzz_check(run->carrier);
 	add_windows(run);
@@ -99,18 +82,6 @@ static void stop(struct run *run)
 	close(run->memory);
 	close(run->bells[0]);
 	close(run->bells[1]);
-}
-
-static void plug(struct run *run, int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	fuzz_check(*fd >= 0);
-	if (connect(*fd, (struct sockaddr *)&run->addr, run->len)) {
-		close(*fd);
-		*fd = -1;
-	}
 }
 
 /* Bytes, maybe in two pieces, between which the other side has a look */
@@ -204,10 +175,10 @@ static void step(struct run *run)
 
 	switch (choice % 16) {
 	case 0:
-		plug(run, fd);
+		fuzz_connect(&run->where, fd);
 		break;
 	case 1:
-		plug(run, fd);
+		fuzz_connect(&run->where, fd);
 		say_hello(run, *fd);
 		break;
 	case 2:

@@ -464,3 +464,24 @@ bool ring_get(struct ring *ring, unsigned int slots, uint32_t *id, uint32_t *len
 	*len = le32toh(elem->len);
 	return true;
 }
+
+int fixture_setup_with(void **state, const struct window_config *config)
+{
+	static struct fixture f;
+
+	f.fake = fake_new();
+	f.g = guest_new(config, &f.fake->dev);
+	*state = &f;
+	return 0;
+}
+
+int fixture_setup(void **state)
+{
+	return fixture_setup_with(state, NULL);
+}
+
+int fixture_teardown(void **state)
+{
+	guest_free(((struct fixture *)*state)->g);
+	return 0;
+}

@@ -123,6 +123,21 @@ struct fake {
 struct fake *fake_new(void);
 
 /**
+ * struct fixture - a guest with a fake device, what many tests begin with
+ * @g: the guest
+ * @fake: the device in its window
+ */
+struct fixture {
+	struct guest *g;
+	struct fake *fake;
+};
+
+/* cmocka's setup and teardown of one: *state; @config NULL: the default */
+int fixture_setup_with(void **state, const struct window_config *config);
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+/**
  * struct ring - the driver's end of a virtqueue
  * @g: whose
  * @features: negotiated ones

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* virtio-blk, a disk in memory. */
-#include "guest.h"
+#include "builtin.h"
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
-
-#include "program/devices.h"
 
 #define SECTORS		64
 
@@ -14,47 +12,11 @@
 #define STATUS		(GUEST_DATA + 0x100)
 #define PAYLOAD		(GUEST_DATA + 0x1000)
 
-static struct guest *g;
-static struct ring ring;
-
-static struct device *create(const char *options)
-{
-	struct params params = { 0 };
-	struct device *dev;
-	struct errmsg err;
-
-	assert_int_equal(params_parse(&params, options, NULL, &err), 0);
-	assert_int_equal(devices_create(&params, &dev, &err), 0);
-	params_free(&params);
-	return dev;
-}
-
-static void start_with(const char *options, uint64_t features)
-{
-	g = guest_new(NULL, create(options));
-	guest_negotiate(g, VERSION_1 | features);
-	ring_init(&ring, g, 0, 16);
-	assert_true(guest_enable_queue(g, 0, 16));
-	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
-	loop_run();
-}
-
-static void start(const char *options)
-{
-	start_with(options, 0);
-}
-
 static int setup(void **state)
 {
 	loop_setup(state);
-	start("device=blk,size=32768");
+	builtin_start("device=blk,size=32768", 0);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	guest_free(g);
-	return loop_teardown(state);
 }
 
 /* One request with @len bytes of payload; its status, and that the used length is right */
@@ -77,7 +39,7 @@ static uint8_t request(uint32_t type, uint64_t sector, uint32_t len, bool from_d
 	if (!len)
 		bufs[1] = bufs[2];
 	ring_add(&ring, bufs, len ? 3 : 2);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+	builtin_kick();
 	/* One that is large takes some turns */
 	while (!ring_get(&ring, len ? 3 : 2, &id, &used))
 		event_base_loop(loop, EVLOOP_ONCE);
@@ -192,7 +154,7 @@ static void too_short(void **state)
 	(void)state;
 	ring_add(&ring, (struct buf[]){ { HEADER, 8, false }, { STATUS, 1, true } }, 2);
 	ring_add(&ring, (struct buf[]){ { HEADER, 16, false } }, 1);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+	builtin_kick();
 	assert_true(ring_get(&ring, 2, &id, &len));
 	assert_int_equal(len, 0);
 	assert_true(ring_get(&ring, 1, &id, &len));
@@ -271,7 +233,7 @@ static uint32_t write_config(uint32_t offset, uint8_t value)
 static void restart(uint64_t features)
 {
 	guest_free(g);
-	start_with("device=blk,size=32768", features);
+	builtin_start("device=blk,size=32768", features);
 }
 
 static uint8_t cache_of(void)
@@ -424,7 +386,7 @@ static void never_empty(void **state)
 
 	(void)state;
 	guest_free(g);
-	start("device=blk,size=1048576");
+	builtin_start("device=blk,size=1048576", 0);
 	data = guest_ptr(g, PAYLOAD);
 	for (i = 0; i < LINKS; i++) {
 		struct virtio_blk_outhdr *hdr = (void *)(data + 512 * i + 0x100);
@@ -455,7 +417,7 @@ static void never_empty(void **state)
 	other = evtimer_new(loop, on_other, &other);
 	on_other(-1, 0, &other);
 	ring_avail(&ring)->idx = htole16(2);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+	builtin_kick();
 	assert_in_range(le16toh(ring_used(&ring)->idx), 2, 1 + 64);
 	while (le16toh(ring_used(&ring)->idx) < 1 + LINKS) {
 		assert_int_equal(guest_status(g), STATUS_OK);
@@ -479,12 +441,12 @@ static void large_request(void **state)
 
 	(void)state;
 	guest_free(g);
-	start("device=blk,size=16777216");
+	builtin_start("device=blk,size=16777216", 0);
 	fill(0, 1, 0x11);
 	memset(guest_ptr(g, HEADER), 0, 16);
 	*(uint8_t *)guest_ptr(g, STATUS) = 0xff;
 	ring_add(&ring, bufs, 5);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+	builtin_kick();
 	assert_int_equal(*(uint8_t *)guest_ptr(g, PAYLOAD), 0x11);
 	assert_false(ring_get(&ring, 5, &id, &len));
 	while (!ring_get(&ring, 5, &id, &len))
@@ -493,7 +455,7 @@ static void large_request(void **state)
 	assert_int_equal(*(uint8_t *)guest_ptr(g, STATUS), VIRTIO_BLK_S_OK);
 
 	ring_add(&ring, bufs, 5);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+	builtin_kick();
 	assert_int_equal(guest_set_status(g, 0), 0);
 	memset(guest_ptr(g, PAYLOAD), 0x22, 0xf0000);
 	loop_run();
@@ -513,11 +475,11 @@ static void shrinks_meanwhile(void **state)
 
 	(void)state;
 	guest_free(g);
-	start("device=blk,size=16777216");
+	builtin_start("device=blk,size=16777216", 0);
 	memset(guest_ptr(g, HEADER), 0, 16);
 	memset(guest_ptr(g, PAYLOAD), 0xa5, 0xf0000);
 	ring_add(&ring, bufs, 3);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+	builtin_kick();
 	assert_int_equal(set("size=512", &err), 0);
 	while (!ring_get(&ring, 3, &id, &len))
 		event_base_loop(loop, EVLOOP_ONCE);
@@ -531,14 +493,14 @@ static void read_only(void **state)
 {
 	(void)state;
 	guest_free(g);
-	start("device=blk,size=32768,read-only=on");
+	builtin_start("device=blk,size=32768,read-only=on", 0);
 	assert_true(g->win->dev->features & 1ULL << VIRTIO_BLK_F_RO);
 	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, 512, true), VIRTIO_BLK_S_OK);
 	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, 512, false), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(set_range(VIRTIO_BLK_T_DISCARD, 0, 1), VIRTIO_BLK_S_IOERR);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, builtin_teardown)
 
 int main(void)
 {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* virtio-i2c and its requests, through a ring. */
-#include "guest.h"
+#include "builtin.h"
 
 #include <linux/virtio_i2c.h>
 #include <linux/virtio_ids.h>
-
-#include "program/devices.h"
 
 #define OUT	GUEST_DATA
 #define BUF	(GUEST_DATA + 0x1000)
@@ -14,43 +12,11 @@
 #define RD	VIRTIO_I2C_FLAGS_M_RD
 #define FAIL	VIRTIO_I2C_FLAGS_FAIL_NEXT
 
-static struct guest *g;
-static struct ring ring;
-
-static struct device *create(const char *options)
-{
-	struct params params = { 0 };
-	struct errmsg err;
-	struct device *dev;
-
-	assert_int_equal(params_parse(&params, options, NULL, &err), 0);
-	assert_int_equal(devices_create(&params, &dev, &err), 0);
-	assert_int_equal(params_unknown(&params, &err), 0);
-	params_free(&params);
-	return dev;
-}
-
-static void up(uint64_t features)
-{
-	guest_negotiate(g, VERSION_1 | features);
-	ring_init(&ring, g, features, 16);
-	assert_true(guest_enable_queue(g, 0, 16));
-	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
-	loop_run();
-}
-
 static int setup(void **state)
 {
 	loop_setup(state);
-	g = guest_new(NULL, create("device=i2c"));
-	up(1ULL << VIRTIO_I2C_F_ZERO_LENGTH_REQUEST);
+	builtin_start("device=i2c", 1ULL << VIRTIO_I2C_F_ZERO_LENGTH_REQUEST);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	guest_free(g);
-	return loop_teardown(state);
 }
 
 static void header(uint16_t addr, uint32_t flags)
@@ -66,11 +32,6 @@ static uint8_t status(void)
 	return *(uint8_t *)guest_ptr(g, STATUS);
 }
 
-static void kick(void)
-{
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
-}
-
 /* One request, with @len bytes at BUF: status, and how much was written */
 static uint8_t request(uint16_t addr, uint32_t flags, uint32_t len, uint32_t *written)
 {
@@ -83,7 +44,7 @@ static uint8_t request(uint16_t addr, uint32_t flags, uint32_t len, uint32_t *wr
 		bufs[num++] = (struct buf) { BUF, len, flags & RD };
 	bufs[num++] = (struct buf) { STATUS, 1, true };
 	ring_add(&ring, bufs, num);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, num, &id, &used));
 	assert_int_equal(g->interrupts, interrupts + 1);
 	if (written)
@@ -151,7 +112,7 @@ static void fail_next(void **state)
 	assert_int_equal(request(RTC, 0, 0, NULL), VIRTIO_I2C_MSG_OK);
 	/* and a reset forgets */
 	assert_int_equal(request(0x20 << 1, FAIL, 0, NULL), VIRTIO_I2C_MSG_ERR);
-	up(1ULL << VIRTIO_I2C_F_ZERO_LENGTH_REQUEST);
+	builtin_up(1ULL << VIRTIO_I2C_F_ZERO_LENGTH_REQUEST);
 	assert_int_equal(request(RTC, 0, 0, NULL), VIRTIO_I2C_MSG_OK);
 }
 
@@ -168,7 +129,7 @@ static void many_at_once(void **state)
 	header(RTC, 0);
 	for (i = 0; i < 5; i++)
 		ring_add(&ring, bufs, 3);
-	kick();
+	builtin_kick();
 	for (i = 0; i < 5; i++)
 		assert_true(ring_get(&ring, 3, &id, &len));
 	assert_int_equal(g->interrupts, 1);
@@ -188,34 +149,34 @@ static void malformed(void **state)
 	(void)state;
 	header(RTC, 0);
 	ring_add(&ring, no_status, 2);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 2, &id, &len));
 	assert_int_equal(len, 0);
 	ring_add(&ring, short_header, 2);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 2, &id, &len));
 	assert_int_equal(len, 0);
 	assert_int_equal(status(), 0xee);
 	/* Odd segments are fine */
 	header(RTC, RD);
 	ring_add(&ring, split_header, 4);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 4, &id, &len));
 	assert_int_equal(len, 2);
 	assert_int_equal(status(), VIRTIO_I2C_MSG_OK);
 	/* Too long; a write with a buffer to read into; a read with one to write */
 	header(RTC, RD);
 	ring_add(&ring, huge, 3);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 3, &id, &len));
 	assert_int_equal(*((uint8_t *)guest_ptr(g, STATUS)), VIRTIO_I2C_MSG_ERR);
 	header(RTC, 0);
 	ring_add(&ring, (struct buf[]){ { OUT, 8, false }, { BUF, 1, true }, { STATUS, 1, true } }, 3);
-	kick();
+	builtin_kick();
 	assert_int_equal(status(), VIRTIO_I2C_MSG_ERR);
 	header(RTC, RD);
 	ring_add(&ring, (struct buf[]){ { OUT, 9, false }, { STATUS, 1, true } }, 2);
-	kick();
+	builtin_kick();
 	assert_int_equal(status(), VIRTIO_I2C_MSG_ERR);
 }
 
@@ -223,12 +184,12 @@ static void broken_ring(void **state)
 {
 	(void)state;
 	ring_add(&ring, (struct buf[]){ { 0x1000, 8, false } }, 1);
-	kick();
+	builtin_kick();
 	assert_int_equal(guest_status(g), STATUS_OK | VIRTIO_CONFIG_S_NEEDS_RESET);
 	assert_int_equal(g->interrupts, 1);
-	kick();
+	builtin_kick();
 	assert_int_equal(g->interrupts, 1);
-	up(1ULL << VIRTIO_I2C_F_ZERO_LENGTH_REQUEST);
+	builtin_up(1ULL << VIRTIO_I2C_F_ZERO_LENGTH_REQUEST);
 	assert_int_equal(request(RTC, 0, 0, NULL), VIRTIO_I2C_MSG_OK);
 }
 
@@ -244,7 +205,7 @@ static void early_buffers(void **state)
 	assert_true(guest_enable_queue(g, 0, 16));
 	header(RTC, 0);
 	ring_add(&ring, bufs, 2);
-	kick();
+	builtin_kick();
 	assert_false(ring_get(&ring, 2, &id, &len));
 	guest_set_status(g, STATUS_OK);
 	loop_run();
@@ -260,9 +221,9 @@ static void packed(void **state)
 
 	(void)state;
 	assert_int_equal(window_detach(g->win), 0);
-	assert_int_equal(window_attach(g->win, create("device=i2c,packed=on,in-order=on")), 0);
+	assert_int_equal(window_attach(g->win, builtin_create("device=i2c,packed=on,in-order=on")), 0);
 	g->interrupts = 0;
-	up(features);
+	builtin_up(features);
 	/* The driver wants each interrupt */
 	ring_driver_event(&ring)->flags = htole16(VRING_PACKED_EVENT_FLAG_ENABLE);
 	for (i = 0; i < 40; i++)
@@ -295,12 +256,12 @@ static void no_clock(void **state)
 {
 	(void)state;
 	assert_int_equal(window_detach(g->win), 0);
-	assert_int_equal(window_attach(g->win, create("device=i2c,clock=none")), 0);
-	up(0);
+	assert_int_equal(window_attach(g->win, builtin_create("device=i2c,clock=none")), 0);
+	builtin_up(0);
 	assert_int_equal(request(RTC, 0, 0, NULL), VIRTIO_I2C_MSG_ERR);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, builtin_teardown)
 
 int main(void)
 {

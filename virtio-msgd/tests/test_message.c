@@ -2,37 +2,12 @@
 /* Every message of revision 1: valid, truncated, too long, foreign. */
 #include "guest.h"
 
-struct fixture {
-	struct guest *g;
-	struct fake *fake;
-};
-
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	f.fake = fake_new();
-	f.g = guest_new(NULL, &f.fake->dev);
-	*state = &f;
-	return 0;
-}
-
 static int setup_strict(void **state)
 {
 	struct window_config config = window_config_default;
-	static struct fixture f;
 
 	config.strict = true;
-	f.fake = fake_new();
-	f.g = guest_new(&config, &f.fake->dev);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	guest_free(((struct fixture *)*state)->g);
-	return 0;
+	return fixture_setup_with(state, &config);
 }
 
 static void device_info(void **state)
@@ -488,7 +463,7 @@ static void foreign(void **state)
 	assert_false(guest_raw(f->g, &hdr, sizeof(hdr)).there);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
@@ -501,7 +476,7 @@ int main(void)
 		TEST(features_refused),
 		TEST(config),
 		TEST(set_config),
-		cmocka_unit_test_setup_teardown(set_config_strict, setup_strict, teardown),
+		cmocka_unit_test_setup_teardown(set_config_strict, setup_strict, fixture_teardown),
 		TEST(vqueue),
 		TEST(set_vqueue_refused),
 		TEST(set_vqueue_without_enable),

@@ -2,27 +2,6 @@
 /* What the model asks of a device, in which order, and what the driver sees. */
 #include "guest.h"
 
-struct fixture {
-	struct guest *g;
-	struct fake *fake;
-};
-
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	f.fake = fake_new();
-	f.g = guest_new(NULL, &f.fake->dev);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	guest_free(((struct fixture *)*state)->g);
-	return 0;
-}
-
 static void bring_up(struct fixture *f)
 {
 	guest_negotiate(f->g, VERSION_1);
@@ -295,7 +274,7 @@ static void access_platform(void **state)
 	guest_negotiate(f->g, VERSION_1 | platform);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -2,27 +2,9 @@
 /* The message page. */
 #include "guest.h"
 
-struct fixture {
-	struct guest *g;
-	struct fake *fake;
-	struct virtio_msg_mmio_page *page;
-};
-
-static int setup(void **state)
+static struct virtio_msg_mmio_page *page_of(struct fixture *f)
 {
-	static struct fixture f;
-
-	f.fake = fake_new();
-	f.g = guest_new(NULL, &f.fake->dev);
-	f.page = guest_ptr(f.g, GUEST_PAGE);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	guest_free(((struct fixture *)*state)->g);
-	return 0;
+	return guest_ptr(f->g, GUEST_PAGE);
 }
 
 static void page_on(struct fixture *f)
@@ -34,17 +16,17 @@ static void filled_in(void **state)
 {
 	struct fixture *f = *state;
 
-	memset(f->page, 0xee, sizeof(*f->page));
+	memset(page_of(f), 0xee, sizeof(*page_of(f)));
 	page_on(f);
-	assert_int_equal(f->page->slot[0].device_status, 0);
-	assert_int_equal(le32toh(f->page->slot[0].generation), f->g->win->slot.generation);
-	assert_int_equal(le32toh(f->page->slot[0].device_id), FAKE_ID);
-	assert_int_equal(le32toh(f->page->slot[0].arrivals), 1);
-	assert_int_equal(f->page->slot[1].device_id, 0);
-	assert_int_equal(f->page->slot[63].arrivals, 0);
+	assert_int_equal(page_of(f)->slot[0].device_status, 0);
+	assert_int_equal(le32toh(page_of(f)->slot[0].generation), f->g->win->slot.generation);
+	assert_int_equal(le32toh(page_of(f)->slot[0].device_id), FAKE_ID);
+	assert_int_equal(le32toh(page_of(f)->slot[0].arrivals), 1);
+	assert_int_equal(page_of(f)->slot[1].device_id, 0);
+	assert_int_equal(page_of(f)->slot[63].arrivals, 0);
 	/* Nothing else is the device side's to write */
-	assert_int_equal(f->page->request[0], 0xee);
-	assert_int_equal(f->page->request[1023], 0xee);
+	assert_int_equal(page_of(f)->request[0], 0xee);
+	assert_int_equal(page_of(f)->request[1023], 0xee);
 }
 
 static void request(void **state)
@@ -64,8 +46,8 @@ static void request(void **state)
 	assert_int_equal(c->requests[VIRTIO_MSG_GET_DEVICE_INFO], 1);
 
 	/* The driver's own status write shows in the block, and is no event */
-	assert_int_equal(le32toh(f->page->slot[0].device_status), 1);
-	assert_int_equal(f->page->sequence, 0);
+	assert_int_equal(le32toh(page_of(f)->slot[0].device_status), 1);
+	assert_int_equal(page_of(f)->sequence, 0);
 	assert_int_equal(f->g->interrupts, 0);
 }
 
@@ -73,21 +55,21 @@ static void no_answer(void **state)
 {
 	struct fixture *f = *state;
 	static const uint16_t bad[] = { 0, 7, 257, 1024, 1025, 0xffff };
-	struct virtio_msg_header *hdr = (struct virtio_msg_header *)f->page->request;
+	struct virtio_msg_header *hdr = (struct virtio_msg_header *)page_of(f)->request;
 	unsigned int i;
 
 	page_on(f);
 	assert_false(guest_page_send(f->g, 0x3f, 0, NULL).there);
 	assert_false(guest_page_send(f->g, VIRTIO_MSG_GET_CONFIG, 0, NULL).there);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		memset(f->page->response, 0, sizeof(f->page->response));
+		memset(page_of(f)->response, 0, sizeof(page_of(f)->response));
 		*hdr = (struct virtio_msg_header) {
 			.msg_id = VIRTIO_MSG_GET_DEVICE_INFO,
 			.token = htole16(0x4711),
 			.msg_size = htole16(bad[i]),
 		};
 		guest_write(f->g, VIRTIO_MSG_MMIO_DOORBELL, 4, 1);
-		assert_int_equal(((struct virtio_msg_header *)f->page->response)->token, 0);
+		assert_int_equal(((struct virtio_msg_header *)page_of(f)->response)->token, 0);
 	}
 	assert_int_equal(f->g->win->counters.discarded, 2 + 6);
 }
@@ -99,31 +81,31 @@ static void events(void **state)
 
 	page_on(f);
 	device_config_changed(&f->fake->dev);
-	assert_int_equal(le32toh(f->page->sequence), 1);
-	assert_int_equal(le32toh(f->page->slot[0].generation), generation + 1);
+	assert_int_equal(le32toh(page_of(f)->sequence), 1);
+	assert_int_equal(le32toh(page_of(f)->slot[0].generation), generation + 1);
 	assert_int_equal(f->g->interrupts, 1);
 
 	guest_page_send(f->g, VIRTIO_MSG_SET_DEVICE_STATUS, 1, (uint32_t[]){ htole32(1) });
 	device_broken(&f->fake->dev, "test");
-	assert_int_equal(le32toh(f->page->sequence), 2);
-	assert_int_equal(le32toh(f->page->slot[0].device_status),
+	assert_int_equal(le32toh(page_of(f)->sequence), 2);
+	assert_int_equal(le32toh(page_of(f)->slot[0].device_status),
 			 1 | VIRTIO_CONFIG_S_NEEDS_RESET);
 
 	device_leave(&f->fake->dev);
-	assert_int_equal(le32toh(f->page->sequence), 3);
-	assert_int_equal(f->page->slot[0].device_id, 0);
-	assert_int_equal(f->page->slot[0].device_status, 0);
-	assert_int_equal(le32toh(f->page->slot[0].arrivals), 1);
+	assert_int_equal(le32toh(page_of(f)->sequence), 3);
+	assert_int_equal(page_of(f)->slot[0].device_id, 0);
+	assert_int_equal(page_of(f)->slot[0].device_status, 0);
+	assert_int_equal(le32toh(page_of(f)->slot[0].arrivals), 1);
 	device_arrive(&f->fake->dev);
-	assert_int_equal(le32toh(f->page->sequence), 4);
-	assert_int_equal(le32toh(f->page->slot[0].device_id), FAKE_ID);
-	assert_int_equal(le32toh(f->page->slot[0].arrivals), 2);
+	assert_int_equal(le32toh(page_of(f)->sequence), 4);
+	assert_int_equal(le32toh(page_of(f)->slot[0].device_id), FAKE_ID);
+	assert_int_equal(le32toh(page_of(f)->slot[0].arrivals), 2);
 	assert_int_equal(f->g->interrupts, 4);
 	/* Event has nothing to say */
 	assert_int_equal(guest_read(f->g, VIRTIO_MSG_MMIO_EVENT, 4), 0);
 	/* Used buffers are no event either */
 	device_used(&f->fake->dev, 0);
-	assert_int_equal(le32toh(f->page->sequence), 4);
+	assert_int_equal(le32toh(page_of(f)->sequence), 4);
 	assert_int_equal(f->g->interrupts, 5);
 }
 
@@ -132,11 +114,11 @@ static void goes_on(void **state)
 {
 	struct fixture *f = *state;
 
-	f->page->sequence = htole32(41);
+	page_of(f)->sequence = htole32(41);
 	page_on(f);
-	assert_int_equal(le32toh(f->page->sequence), 41);
+	assert_int_equal(le32toh(page_of(f)->sequence), 41);
 	device_config_changed(&f->fake->dev);
-	assert_int_equal(le32toh(f->page->sequence), 42);
+	assert_int_equal(le32toh(page_of(f)->sequence), 42);
 }
 
 static void replaced(void **state)
@@ -148,17 +130,17 @@ static void replaced(void **state)
 	/* What happened before is in the page from the start */
 	device_config_changed(&f->fake->dev);
 	page_on(f);
-	assert_int_equal(le32toh(f->page->slot[0].generation), f->g->win->slot.generation);
+	assert_int_equal(le32toh(page_of(f)->slot[0].generation), f->g->win->slot.generation);
 	assert_int_equal(guest_read(f->g, VIRTIO_MSG_MMIO_EVENT, 4), 0);
 
 	/* Two halves: the store of the high one counts */
-	before = *f->page;
+	before = *page_of(f);
 	guest_write(f->g, VIRTIO_MSG_MMIO_PAGE, 4, (uint32_t)(GUEST_PAGE + 0x1000) | 1);
 	assert_int_equal(second->slot[0].device_id, 0);
 	guest_write(f->g, VIRTIO_MSG_MMIO_PAGE + 4, 4, (GUEST_PAGE + 0x1000) >> 32);
 	assert_int_equal(le32toh(second->slot[0].device_id), FAKE_ID);
 	device_config_changed(&f->fake->dev);
-	assert_memory_equal(f->page, &before, sizeof(before));
+	assert_memory_equal(page_of(f), &before, sizeof(before));
 	assert_int_equal(le32toh(second->slot[0].generation), f->g->win->slot.generation);
 	/* A high half alone is nothing */
 	guest_write(f->g, VIRTIO_MSG_MMIO_PAGE + 4, 4, 0);
@@ -173,10 +155,10 @@ static void off(void **state)
 
 	page_on(f);
 	guest_write(f->g, VIRTIO_MSG_MMIO_PAGE, 8, 0);
-	before = *f->page;
+	before = *page_of(f);
 	device_config_changed(&f->fake->dev);
 	assert_false(guest_page_send(f->g, VIRTIO_MSG_GET_DEVICE_INFO, 0, NULL).there);
-	assert_memory_equal(f->page->slot, before.slot, sizeof(before.slot));
+	assert_memory_equal(page_of(f)->slot, before.slot, sizeof(before.slot));
 	assert_int_equal(guest_read(f->g, VIRTIO_MSG_MMIO_EVENT, 4), VIRTIO_MSG_MMIO_EVENT_CONFIG);
 	/* The Window register works as before */
 	assert_true(guest_send(f->g, VIRTIO_MSG_GET_DEVICE_INFO, 0, NULL).there);
@@ -246,13 +228,13 @@ static void guest_reboots(void **state)
 
 	page_on(f);
 	window_reset(f->g->win);
-	memset(f->page, 0, sizeof(*f->page));
+	memset(page_of(f), 0, sizeof(*page_of(f)));
 	device_config_changed(&f->fake->dev);
-	assert_int_equal(f->page->sequence, 0);
+	assert_int_equal(page_of(f)->sequence, 0);
 	assert_false(guest_page_send(f->g, VIRTIO_MSG_GET_DEVICE_INFO, 0, NULL).there);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -1,53 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* virtio-rng, and what all built-in devices share. */
-#include "guest.h"
+#include "builtin.h"
 
 #include <linux/virtio_ids.h>
 #include <unistd.h>
 
 #include "program/devices.h"
 
-static struct guest *g;
-static struct ring ring;
-
-static struct device *create(const char *options)
-{
-	struct params params = { 0 };
-	struct errmsg err;
-	struct device *dev;
-
-	assert_int_equal(params_parse(&params, options, NULL, &err), 0);
-	assert_int_equal(devices_create(&params, &dev, &err), 0);
-	params_free(&params);
-	return dev;
-}
-
-static void start(const char *options)
-{
-	g = guest_new(NULL, create(options));
-	guest_negotiate(g, VERSION_1 | 1ULL << VIRTIO_F_RING_RESET);
-	ring_init(&ring, g, 0, 16);
-	assert_true(guest_enable_queue(g, 0, 16));
-	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK);
-	loop_run();
-}
+#define FEATURES	(1ULL << VIRTIO_F_RING_RESET)
 
 static int setup(void **state)
 {
 	loop_setup(state);
-	start("device=rng");
+	builtin_start("device=rng", FEATURES);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	guest_free(g);
-	return loop_teardown(state);
-}
-
-static void kick(void)
-{
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
 }
 
 static void random_bytes(void **state)
@@ -61,7 +27,7 @@ static void random_bytes(void **state)
 			 VIRTIO_ID_RNG);
 	memset(data, 0, 0x3000);
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 64, true }, { GUEST_DATA + 0x100, 64, true } }, 2);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 2, &id, &len));
 	assert_int_equal(len, 128);
 	assert_int_equal(g->interrupts, 1);
@@ -71,12 +37,12 @@ static void random_bytes(void **state)
 		assert_int_equal(data[i], 0);
 	/* Bounded, however much is asked for */
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 0x10000, true } }, 1);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 1, &id, &len));
 	assert_int_equal(len, 4096);
 	/* Nothing to write to */
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 64, false } }, 1);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 1, &id, &len));
 	assert_int_equal(len, 0);
 }
@@ -87,11 +53,11 @@ static void queue_reset(void **state)
 
 	(void)state;
 	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
-	kick();
+	builtin_kick();
 	ring_init(&ring, g, 0, 16);
 	assert_true(guest_enable_queue(g, 0, 16));
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 64, true } }, 1);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 1, &id, &len));
 	assert_int_equal(len, 64);
 }
@@ -104,7 +70,7 @@ static void full_ring(void **state)
 	(void)state;
 	for (i = 0; i < 16; i++)
 		ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
-	kick();
+	builtin_kick();
 	assert_int_equal(le16toh(ring_used(&ring)->idx), 16);
 	assert_int_equal(guest_set_status(g, 0), 0);
 	for (i = 0; i < 16; i++)
@@ -121,7 +87,7 @@ static void used_length(void **state)
 	(void)state;
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 64, false } }, 1);
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 100000, true } }, 1);
-	kick();
+	builtin_kick();
 	assert_true(ring_get(&ring, 1, &id, &len));
 	assert_int_equal(len, 0);
 	assert_true(ring_get(&ring, 1, &id, &len));
@@ -133,18 +99,18 @@ static void delay(void **state)
 {
 	(void)state;
 	guest_free(g);
-	start("device=rng,delay=1000");
+	builtin_start("device=rng,delay=1000", FEATURES);
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
-	kick();
+	builtin_kick();
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
-	kick();
+	builtin_kick();
 	assert_int_equal(le16toh(ring_used(&ring)->idx), 0);
 	event_base_loop(loop, EVLOOP_ONCE);
 	assert_int_equal(le16toh(ring_used(&ring)->idx), 2);
 	assert_int_equal(g->interrupts, 1);
 	/* A queue that is stopped meanwhile is left alone */
 	ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
-	kick();
+	builtin_kick();
 	assert_true(guest_call(g, VIRTIO_MSG_RESET_VQUEUE, 0).there);
 	usleep(2000);
 	loop_run();
@@ -157,10 +123,10 @@ static void interrupt_for_each(void **state)
 
 	(void)state;
 	guest_free(g);
-	start("device=rng,coalesce=off");
+	builtin_start("device=rng,coalesce=off", FEATURES);
 	for (i = 0; i < 3; i++)
 		ring_add(&ring, (struct buf[]){ { GUEST_DATA, 8, true } }, 1);
-	kick();
+	builtin_kick();
 	assert_int_equal(g->interrupts, 3);
 }
 
@@ -188,7 +154,7 @@ static void options(void **state)
 	params_free(&params);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, builtin_teardown)
 
 int main(void)
 {

@@ -6,27 +6,6 @@
 #define FEATURES(f)	((uint64_t)(f) << 48)
 #define WINDOW(o)	(VIRTIO_MSG_MMIO_WINDOW + (o))
 
-struct fixture {
-	struct guest *g;
-	struct fake *fake;
-};
-
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	f.fake = fake_new();
-	f.g = guest_new(NULL, &f.fake->dev);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	guest_free(((struct fixture *)*state)->g);
-	return 0;
-}
-
 static void identity(void **state)
 {
 	const uint64_t all = IDENTITY_BASE | FEATURES(VIRTIO_MSG_MMIO_F_PAGE |
@@ -282,7 +261,7 @@ static void counters(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
