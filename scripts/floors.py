@@ -7,7 +7,6 @@ Of the Python packages, tests may use what is above them: nobody uses tests.
 
 import ast
 import re
-from pathlib import Path
 
 from scripts import say
 

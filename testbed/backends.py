@@ -18,7 +18,7 @@ import time
 import unittest
 from pathlib import Path
 
-from scripts import cache, debian, say
+from scripts import cache, debian, say, wait
 from testbed import vhost_user_blk
 from testbed.foreign import Foreign
 
@@ -51,13 +51,11 @@ class Backend:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=subprocess.STDOUT, start_new_session=True)
-        end = time.monotonic() + SECONDS
-        while not self.socket.exists():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.kill()
-                raise say.Error(f"{self.name} does not start (log: {self.log_file})\n"
-                                f"{say.last_lines(self.log_file)}")
-            time.sleep(0.01)
+        wait.until(lambda: self.socket.exists() or self.process.poll() is not None, SECONDS, 0.01)
+        if not self.socket.exists():
+            self.kill()
+            raise say.Error(f"{self.name} does not start (log: {self.log_file})\n"
+                            f"{say.last_lines(self.log_file)}")
         return self
 
     def signal(self, number):

@@ -15,28 +15,11 @@ from datetime import datetime
 
 from scripts import say
 from testbed.bed import Bed, run_directory
+from testbed.narration import NEW_TIME, RTC_ADDRESS, block, line, title
 
-NEW_TIME = "2031-02-03 04:05:06"
 SECONDS_TO_READ_BACK = 60
-RTC_ADDRESS = "0x68"
 STATUS_BITS = ((1, "ACKNOWLEDGE"), (2, "DRIVER"), (4, "DRIVER_OK"), (8, "FEATURES_OK"),
                (64, "NEEDS_RESET"), (128, "FAILED"))
-
-
-def title(text):
-    """A line above a part of the output."""
-    print(f"\n{text}")
-
-
-def line(name, value):
-    """One aligned line of a part."""
-    print(f"  {name:<22} {value}", flush=True)
-
-
-def block(text):
-    """A program's output, as it is."""
-    for each in text.rstrip("\n").splitlines():
-        print(f"    {each}")
 
 
 def status_text(value):

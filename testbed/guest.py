@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from scripts import say
+from scripts import say, wait
 
 BOOT_SECONDS = 60
 COMMAND_SECONDS = 30
@@ -135,14 +135,15 @@ class Guest:
 
     def wait_for(self, script, timeout=COMMAND_SECONDS):
         """Repeat a shell script in the guest until it succeeds; returns its output."""
-        end = time.monotonic() + timeout
-        while True:
+        def succeeded():
+            nonlocal result
             result = self.run(script, timeout)
-            if result.status == 0:
-                return result.output
-            if time.monotonic() > end:
-                raise self._failed(f"did not get there in {timeout} s: {script}\n{result.output}")
-            time.sleep(0.05)
+            return result.status == 0
+
+        result = None
+        if not wait.until(succeeded, timeout):
+            raise self._failed(f"did not get there in {timeout} s: {script}\n{result.output}")
+        return result.output
 
     def console(self):
         """All the guest has said so far."""

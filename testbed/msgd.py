@@ -8,10 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
-from scripts import cache, debian, say
+from scripts import cache, debian, say, wait
 from testbed.guest import pin_to_one_cpu
 
 SOURCE = say.REPO / "virtio-msgd"
@@ -109,13 +108,11 @@ class Msgd:
                                             stderr=self.stderr or subprocess.STDOUT,
                                             env=self.env, start_new_session=True,
                                             preexec_fn=self.place)
-        end = time.monotonic() + SECONDS
-        while not self.serves():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.kill()
-                raise say.Error(f"virtio-msgd does not start (log: {self.log_file})\n"
-                                f"{say.last_lines(self.log_file)}")
-            time.sleep(0.01)
+        wait.until(lambda: self.serves() or self.process.poll() is not None, SECONDS, 0.01)
+        if not self.serves():
+            self.kill()
+            raise say.Error(f"virtio-msgd does not start (log: {self.log_file})\n"
+                            f"{say.last_lines(self.log_file)}")
         return self
 
     def serves(self):
@@ -211,6 +208,4 @@ class Msgd:
                 os.killpg(each, signal.SIGKILL)
         self.process.wait()
         self.left.clear()
-        end = time.monotonic() + SECONDS
-        while any(group(each) for each in groups) and time.monotonic() < end:
-            time.sleep(0.01)
+        wait.until(lambda: not any(group(each) for each in groups), SECONDS, 0.01)

@@ -2,8 +2,8 @@
 """Backends that are absent, hang, talk nonsense, refuse or die: the guest is told within
 bounded time, other devices go on, and the device works when the backend is back."""
 
-import time
 
+from scripts import wait
 from testbed import fake_backend as fake
 from testbed.e2e.backend_case import READ_RNG, BackendTest
 
@@ -39,10 +39,8 @@ class BadBackend(BackendTest):
 
     def wait_log(self, bed, text):
         """virtio-msgd says TEXT, within the time it gives a backend and some more."""
-        end = time.monotonic() + MANY_SECONDS
-        while text not in bed.msgd.log():
-            self.assertLess(time.monotonic(), end, f"virtio-msgd does not say: {text}")
-            time.sleep(0.1)
+        self.assertTrue(wait.until(lambda: text in bed.msgd.log(), MANY_SECONDS, 0.1),
+                        f"virtio-msgd does not say: {text}")
 
     def bound(self, guest):
         """How many devices the I2C driver has."""

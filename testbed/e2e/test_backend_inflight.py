@@ -10,9 +10,9 @@ the guest to verify in the end.
 import os
 import signal
 import struct
-import time
 from pathlib import Path
 
+from scripts import wait
 from testbed import backends
 from testbed.e2e.backend_case import READ_RNG, BackendTest
 
@@ -92,10 +92,8 @@ class InFlight(BackendTest):
     def let_write(self, requests):
         """Return when the backend has done this many of the guest's requests."""
         wanted = written(self.disk.process) + requests * BLOCK
-        end = time.monotonic() + SECONDS
-        while written(self.disk.process) < wanted:
-            self.assertLess(time.monotonic(), end, "the guest writes nothing")
-            time.sleep(0.001)
+        self.assertTrue(wait.until(lambda: written(self.disk.process) >= wanted, SECONDS, 0.001),
+                        "the guest writes nothing")
 
     def assert_all_written(self, guest):
         """fio came to its end and finds what it wrote."""

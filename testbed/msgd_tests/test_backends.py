@@ -5,7 +5,7 @@ import os
 import time
 
 from testbed import fake_backend as fake
-from testbed.fake_driver import DRIVER_OK, NEEDS_RESET, VERSION_1, Driver
+from testbed.fake_driver import NEEDS_RESET, VERSION_1, Driver
 from testbed.msgd_tests.case import MsgdTest
 
 NET, BLK, SCSI, I2C = 1, 2, 8, 34

@@ -11,30 +11,13 @@ import re
 import subprocess
 
 from scripts import say
+from testbed.narration import NEW_TIME, RTC_ADDRESS, block, line, title
 from testbed.xen import machine
 from testbed.xen.chain import Chain
 from testbed.xen.guest import Guest
 from testbed.xen.service import BUILT_IN, I2cBackend, Service
 
-NEW_TIME = "2031-02-03 04:05:06"
-RTC_ADDRESS = "0x68"
 BOOT_LINES = re.compile(r"Booting Linux|Linux version|Xen.*support|virtio|rtc|guest: up")
-
-
-def title(text):
-    """A line above a part of the output."""
-    print(f"\n{text}")
-
-
-def line(name, value):
-    """One aligned line of a part."""
-    print(f"  {name:<24} {value}", flush=True)
-
-
-def block(text):
-    """A program's output, as it is."""
-    for each in text.rstrip("\n").splitlines():
-        print(f"    {each}")
 
 
 def show_host(dom0):

@@ -2,9 +2,9 @@
 """Guests: made by xl in Dom0, and commands run on their consoles."""
 
 import shlex
-import time
 from pathlib import Path
 
+from scripts import wait
 from testbed.xen.machine import Failed
 
 CONFIG = Path(__file__).resolve().parent / "domu.conf"
@@ -48,10 +48,10 @@ class Guest:
         text = configuration(name, **changes)
         machine.run(f"printf %s {shlex.quote(text)} >{self.config}")
 
-    def start(self, wait=True):
+    def start(self, until_ready=True):
         """xl create; returns when the guest's shell answers."""
         self.machine.run(f"rm -f {self.console}; xl create -q {self.config}", 60)
-        if wait:
+        if until_ready:
             self.ready()
         return self
 
@@ -120,11 +120,8 @@ class Guest:
 
     def wait_until(self, condition, seconds, what):
         """Wait until CONDITION(), about this guest, is true."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise Failed(f"{what} did not happen in guest {self.name} within {seconds} s")
-            time.sleep(0.2)
+        if not wait.until(condition, seconds, 0.2):
+            raise Failed(f"{what} did not happen in guest {self.name} within {seconds} s")
 
     def destroy(self):
         """End it at once."""

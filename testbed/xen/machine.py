@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts import say
+from scripts import say, wait
 
 KERNEL_ADDRESS = 0x50000000
 INITRD_ADDRESS = 0x58000000
@@ -133,15 +133,16 @@ class Machine:
 
     def wait(self, command, seconds, what):
         """Run COMMAND in Dom0 until it succeeds; returns what it printed then."""
-        deadline = time.monotonic() + seconds
-        while True:
+        def succeeded():
+            nonlocal output
             output, status = self.run(command, check=False)
-            if status == 0:
-                return output
-            if time.monotonic() > deadline:
-                raise Failed(f"{what} did not happen within {seconds} s "
-                             f"(`{command}` in Dom0): {output}\nlog: {self.log}")
-            time.sleep(0.2)
+            return status == 0
+
+        output = ""
+        if not wait.until(succeeded, seconds, 0.2):
+            raise Failed(f"{what} did not happen within {seconds} s "
+                         f"(`{command}` in Dom0): {output}\nlog: {self.log}")
+        return output
 
     def close(self):
         """End QEMU."""

@@ -174,7 +174,7 @@ class BadHost(ChainTest):
     def test_hypervisor_without_ioreq_servers(self):
         with e2e.chain().boot("xen-test-plain", hypervisor=hypervisor.plain()) as dom0, \
              Service(dom0) as service:
-            guest = Guest(dom0, on_reboot="destroy").start(wait=False)
+            guest = Guest(dom0, on_reboot="destroy").start(until_ready=False)
             # The guest's access is for nobody: an abort, by which it ends
             dom0.wait("! xl domid domu 2>/dev/null", 60, "the guest's end")
             self.assertIn("xen: domu: this hypervisor has no IOREQ server: "
