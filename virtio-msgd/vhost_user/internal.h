@@ -2,10 +2,11 @@
 /*
  * A device in another process: the frontend of vhost-user.
  *
- * device.c: the device as the model sees it; connect.c: the way to a backend and
- * back to it; call.c: requests; config.c: config space; queue.c: virtqueues;
- * memory.c: guest memory; inflight.c: the record of requests; backend_req.c: what
- * the backend asks; kind.c: device types and options; conn.c: the socket.
+ * device.c: the device as the model sees it; negotiate.c: features, queues, status;
+ * connect.c: the way to a backend; resume.c: and back to it, with a driver at work;
+ * call.c: requests; config.c: config space; queue.c: virtqueues; memory.c: guest memory;
+ * inflight.c: the record of requests; backend_req.c: what the backend asks; kind.c:
+ * device types and options; conn.c: the socket.
  *
  * In an op of the device requests are sent and their replies waited for, in a task and
  * for as long as the option answer= says. What the backend does meanwhile on its own
@@ -214,9 +215,36 @@ static inline bool vu_packed(const struct vhost_user *vu)
 	return device_features(&vu->dev) & BIT64(VIRTIO_F_RING_PACKED);
 }
 
+/*
+ * Nobody uses the device, or who did has given it up: said so, or tried to reset
+ * it in vain.
+ */
+static inline bool vu_unused(const struct vhost_user *vu)
+{
+	uint8_t status = vu->dev.slot ? vu->dev.slot->status : 0;
+
+	return !status || status & VIRTIO_CONFIG_S_FAILED || vu->stuck;
+}
+
+/*
+ * negotiate.c
+ */
+
+#define VU_STATUS_FEATURES	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
+				 VIRTIO_CONFIG_S_FEATURES_OK)
+
 /* Queues of the device that the backend serves: the first ones */
 unsigned int vu_num_backend_queues(const struct vhost_user *vu);
 struct vu_offer vu_offered(const struct vhost_user *vu);
+/* The driver sees the device as it is offered. */
+bool vu_published(const struct vhost_user *vu, const struct vu_offer *offer);
+/* Let it see the device. */
+void vu_publish(struct vhost_user *vu);
+/* What the backend is to know of the features that the driver accepted */
+uint64_t vu_backend_features(const struct vhost_user *vu, uint64_t accepted);
+int vu_send_features(struct vhost_user *vu, uint64_t accepted);
+/* The backend's status, where it has one: it has to agree to @status. */
+int vu_set_status(struct vhost_user *vu, uint8_t status);
 
 /*
  * connect.c
@@ -233,9 +261,26 @@ void vu_lost(struct vhost_user *vu);
 /* The backend does not do what it should: have no more to do with it. */
 void vu_give_up(struct vhost_user *vu, const char *why);
 
-/* device.c: the backend is there, and can be used; it came, or it went. */
+/*
+ * resume.c
+ */
+
+/* The backend is there, and can be used; it came, or it went. */
 void vu_came(struct vhost_user *vu);
 void vu_went(struct vhost_user *vu, const char *why, bool may_return);
+/* If the backend went now, the driver's requests could wait for the next one. */
+bool vu_resumable(struct vhost_user *vu);
+/* Go on with the backend that came, if that was wanted. In a task, with the slot locked. */
+void vu_resume(struct vhost_user *vu);
+/* Nothing waits for the next backend any more. */
+void vu_resume_end(struct vhost_user *vu);
+/* It was waited for long enough; a timer's callback, @arg: the device */
+void vu_grace_over(evutil_socket_t fd, short what, void *arg);
+
+/*
+ * device.c
+ */
+
 /* An op is under way: the connection is not to be touched. */
 bool vu_busy(const struct vhost_user *vu);
 /* Look again at what had to wait, as soon as that is possible. */
