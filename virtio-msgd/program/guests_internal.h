@@ -3,6 +3,8 @@
  * Between the parts of what the parent does with guests:
  *
  * processes.c	their processes, from start to end
+ * execute.c	how such a process begins
+ * questions.c	what it is asked
  * meeting.c	how a parent finds the processes that another one has left
  * ask.c	whom a control request concerns, and the one answer of several
  */
@@ -112,8 +114,22 @@ void guest_free(struct guest *guest);
 void guest_ended(struct guest *guest, int status);
 /* Its process is the one at the other end of @sock. 0 or -errno. */
 int guest_take_over(struct guest *guest, int sock);
+/* execute.c */
+
+/* What the user chose, in so few words that another parent can compare it */
+void guest_make_mark(struct guest *guest, const char *sandbox);
+/* Start its process: our end of the channel to it, or -errno */
+int guest_execute(struct guest *guest, const struct confinement *confinement);
+
+/* questions.c */
+
 /* NULL as answer: it has no process at the moment */
 void guest_ask(struct guest *guest, const json_t *request, control_answer *answer, void *arg);
+
+/* It answers the question with this number; the reply is the caller's. */
+void guest_answered(struct guest *guest, json_int_t id, json_t *reply);
+/* Whoever waits for an answer hears that there is none. */
+void guest_forget_questions(struct guest *guest);
 
 /* meeting.c */
 

@@ -2,7 +2,6 @@
 #include "program/guests.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@ struct guest *guests;
 static const struct confinement *confinement;
 static const char *meeting_place;
 static struct event *on_child;
-static uint64_t last_question;
 
 static int64_t now_ms(void)
 {
@@ -94,24 +92,12 @@ int guest_option(struct guest *guest, const char *option, const char *value)
 	return words[guest->num_words - 2] && words[guest->num_words - 1] ? 0 : -ENOMEM;
 }
 
-static void forget_questions(struct guest *guest)
-{
-	struct question *question;
-
-	while ((question = guest->questions)) {
-		guest->questions = question->next;
-		question->answer(question->arg, NULL);
-		event_free(question->patience);
-		free(question);
-	}
-}
-
 void guest_free(struct guest *guest)
 {
 	struct guest **at = &guests;
 	unsigned int i;
 
-	forget_questions(guest);
+	guest_forget_questions(guest);
 	while (*at && *at != guest)
 		at = &(*at)->next;
 	if (*at)
@@ -139,110 +125,23 @@ void guest_free(struct guest *guest)
  * Their processes
  */
 
-/* What the user chose, in so few words that another parent can compare it */
-static void make_mark(struct guest *guest, const char *sandbox)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-	unsigned int i;
-	const char *c;
-
-	for (i = 0; i <= guest->num_words; i++) {
-		for (c = i < guest->num_words ? guest->words[i] : sandbox; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 0x100000001b3;
-		hash *= 0x100000001b3;
-	}
-	snprintf(guest->mark, sizeof(guest->mark), "%016llx", (unsigned long long)hash);
-}
-
-/*
- * In the new process. Descriptors are at known numbers, all others are closed; what
- * is executed is this very program, whatever has become of its file.
- */
-static void execute(const struct guest *guest, int channel, char *const *words)
-{
-	const int from[] = { channel, guest->meet, guest->sock };
-	int high[3];
-	sigset_t none;
-	unsigned int i;
-
-	/* Out of the way of where they shall be */
-	for (i = 0; i < 3; i++)
-		high[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD, GUEST_FD_CHANNEL + 3);
-	for (i = 0; i < 3; i++) {
-		if (high[i] >= 0)
-			dup2(high[i], GUEST_FD_CHANNEL + i);
-	}
-	close_range(GUEST_FD_CHANNEL + 3, ~0U, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execv("/proc/self/exe", words);
-	_exit(127);
-}
-
-/* The whole command line: what the parent says, and the guest's options */
-static char **command_line(const struct guest *guest)
-{
-	char **words = calloc(guest->num_words + 8, sizeof(*words));
-	char *sandbox = confine_text(confinement), *own;
-	unsigned int n = 0;
-
-	if (asprintf(&own, "channel=%d%s%s,mark=%s", GUEST_FD_CHANNEL,
-		     guest->meet >= 0 ? ",meet=4" : "", guest->sock >= 0 ? ",guest=5" : "",
-		     guest->mark) < 0)
-		own = NULL;
-	if (!words || !sandbox || !own) {
-		free(words);
-		free(sandbox);
-		free(own);
-		return NULL;
-	}
-	words[n++] = (char *)"virtio-msgd";
-	words[n++] = (char *)"--guest";
-	words[n++] = own;
-	words[n++] = (char *)"--sandbox";
-	words[n++] = sandbox;
-	memcpy(words + n, guest->words, guest->num_words * sizeof(*words));
-	return words;
-}
-
-static void free_command_line(char **words)
-{
-	free(words[2]);
-	free(words[4]);
-	free(words);
-}
-
 static const struct channel_ops channel_ops;
 
 static int start(struct guest *guest)
 {
-	char **words = command_line(guest);
-	int pair[2];
+	int channel;
 
 	/* Also of a start that fails: the next one waits longer and longer */
 	guest->since = now_ms();
-	if (!words)
-		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
-		free_command_line(words);
-		return -errno;
-	}
-	guest->pid = fork();
-	if (!guest->pid)
-		execute(guest, pair[1], words);
-	free_command_line(words);
-	close(pair[1]);
-	if (guest->pid < 0) {
-		guest->pid = 0;
-		close(pair[0]);
-		return -EAGAIN;
-	}
+	channel = guest_execute(guest, confinement);
+	if (channel < 0)
+		return channel;
 	guest->state = GUEST_STARTING;
 	guest->adopted = false;
 	guest->over = false;
 	guest->problem[0] = '\0';
 	set_timer(guest, START_MS);
-	guest->channel = channel_open(pair[0], &channel_ops, guest);
+	guest->channel = channel_open(channel, &channel_ops, guest);
 	return guest->channel ? 0 : -ENOMEM;
 }
 
@@ -314,7 +213,7 @@ void guest_ended(struct guest *guest, int status)
 		channel_close(guest->channel, false);
 	guest->channel = NULL;
 	event_del(guest->timer);
-	forget_questions(guest);
+	guest_forget_questions(guest);
 	if (guest->state == GUEST_ENDING) {
 		guest->state = GUEST_ENDED;
 	} else if (guest->state == GUEST_STARTING && !guest->served) {
@@ -360,20 +259,10 @@ static void on_closed(void *arg)
 		guest_ended(guest, SIGKILL);
 }
 
-static struct question **find_question(struct guest *guest, json_int_t id)
-{
-	struct question **at = &guest->questions;
-
-	while (*at && (*at)->id != (uint64_t)id)
-		at = &(*at)->next;
-	return at;
-}
-
 static void on_message(void *arg, json_t *message)
 {
 	const char *error = json_string_value(json_object_get(message, "error"));
 	json_t *reply = json_object_get(message, "reply");
-	struct question **at, *question;
 	struct guest *guest = arg;
 
 	if (json_is_true(json_object_get(message, "ready"))) {
@@ -387,14 +276,7 @@ static void on_message(void *arg, json_t *message)
 	} else if (error) {
 		snprintf(guest->problem, sizeof(guest->problem), "%s%s", guest->where, error);
 	} else if (reply) {
-		at = find_question(guest, json_integer_value(json_object_get(message, "id")));
-		question = *at;
-		if (!question)
-			return;
-		*at = question->next;
-		event_free(question->patience);
-		question->answer(question->arg, json_incref(reply));
-		free(question);
+		guest_answered(guest, json_integer_value(json_object_get(message, "id")), reply);
 	}
 }
 
@@ -448,7 +330,7 @@ static int start_first(struct guest *guest, struct errmsg *err)
 	int ret = sandbox ? 0 : -ENOMEM;
 
 	if (!ret) {
-		make_mark(guest, sandbox);
+		guest_make_mark(guest, sandbox);
 		ret = meeting_open(guest, meeting_place);
 	}
 	free(sandbox);
@@ -530,48 +412,4 @@ void guests_stop(void)
 	on_child = NULL;
 	if (meeting_place)
 		meeting_directory_remove(meeting_place);
-}
-
-/*
- * Questions
- */
-
-/* It does not answer: what it says later is for nobody. */
-static void out_of_patience(evutil_socket_t fd, short what, void *arg)
-{
-	struct question *question = arg, **at = &question->guest->questions;
-
-	(void)fd;
-	(void)what;
-	while (*at != question)
-		at = &(*at)->next;
-	*at = question->next;
-	question->answer(question->arg, json_pack("{s:s++}", "error", question->guest->name,
-						  ": ", "its process does not answer"));
-	event_free(question->patience);
-	free(question);
-}
-
-void guest_ask(struct guest *guest, const json_t *request, control_answer *answer, void *arg)
-{
-	static const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
-	struct question *question;
-
-	question = guest->state == GUEST_READY ? calloc(1, sizeof(*question)) : NULL;
-	if (question)
-		question->patience = evtimer_new(loop, out_of_patience, question);
-	if (!question || !question->patience) {
-		free(question);
-		answer(arg, NULL);
-		return;
-	}
-	question->id = ++last_question;
-	question->guest = guest;
-	question->answer = answer;
-	question->arg = arg;
-	question->next = guest->questions;
-	guest->questions = question;
-	event_add(question->patience, &patience);
-	channel_send(guest->channel, json_pack("{s:I,s:O}", "id", (json_int_t)question->id,
-					       "request", request));
 }
