@@ -25,7 +25,7 @@ def show_host(dom0):
     title("The host")
     info = dict(each.split(":", 1) for each in dom0.run("xl info").splitlines() if ":" in each)
     info = {key.strip(): value.strip() for key, value in info.items()}
-    line("hypervisor", f"Xen {info['xen_version']}")
+    line("hypervisor", f"Xen {info['xen_major']}.{info['xen_minor']}")
     line("Dom0", f"Linux {info['release']}, {info['machine']}, {info['nr_cpus']} CPU")
 
 
