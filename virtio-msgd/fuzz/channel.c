@@ -252,7 +252,9 @@ static void hear_parent(struct input *in)
 	parents_in = in;
 	parent_fd = ends[1];
 	fuzz_peer = next_parent;
-	child_serve(&child, "uml:a");
+	fuzz_check(!child_open(&child));
+	child_serve("uml:a");
+	child_close();
 	fuzz_peer = NULL;
 	signal(SIGINT, SIG_DFL);
 	close(parent_fd);

@@ -274,6 +274,48 @@ static void guest_over(void)
 	over = true;
 }
 
+static void note(json_t *notes)
+{
+	carrier_xen_note(HOST_DOMID, notes);
+	json_decref(notes);
+}
+
+static int device(bool grants)
+{
+	return carrier_xen_device(HOST_DOMID, grants);
+}
+
+static const struct carrier_xen_ops process = {
+	.note = note,
+	.device = device,
+	.over = guest_over,
+};
+
+/* Its parent is here, too. */
+static void found(unsigned int domid, const char *name)
+{
+	fuzz_check(domid <= UINT16_MAX && name);
+}
+
+static void changed(void)
+{
+	json_t *description = carrier_xen_describe(HOST_DOMID);
+
+	fuzz_check(description);
+	carrier_xen_hear(description);
+	json_decref(description);
+}
+
+/* What a process that was taken over wants to be kept */
+static void note_anything(struct input *in)
+{
+	char *path = take_line(in), *value = take_line(in);
+
+	note(json_pack("{s:s?}", path, *value == '0' ? NULL : value) ?: json_object());
+	free(path);
+	free(value);
+}
+
 static void start(uint8_t how)
 {
 	static const char *const rules[] = {
@@ -294,7 +336,8 @@ static void start(uint8_t how)
 		fuzz_check(!carrier_xen_rule(&params, choose_window, &err));
 		params_free(&params);
 	}
-	carrier_xen_serve(HOST_DOMID, guest_over, &err);
+	changed();
+	carrier_xen_serve(HOST_DOMID, &process, &err);
 }
 
 static void stop(void)
@@ -303,12 +346,11 @@ static void stop(void)
 	while (carriers)
 		carriers->ops->close(carriers);
 	carrier_xen_stop();
-	host_process_ends();
 }
 
 static void step(struct input *in)
 {
-	switch (take8(in) % 14) {
+	switch (take8(in) % 15) {
 	case 0:
 		change_store(in);
 		fuzz_pass(0);
@@ -349,14 +391,12 @@ static void step(struct input *in)
 	case 9:
 		bring_up(in);
 		break;
+	case 10:
+		note_anything(in);
+		break;
 	default:
 		access_window(in);
 	}
-}
-
-static void found(unsigned int domid, const char *name)
-{
-	fuzz_check(domid <= UINT16_MAX && name);
 }
 
 /* The parent looks for guests only */
@@ -365,7 +405,7 @@ static void find(struct input *in)
 	struct errmsg err;
 
 	host.fail_in = take8(in);
-	carrier_xen_find(found, &err);
+	carrier_xen_find(found, changed, &err);
 	while (in->left) {
 		change_store(in);
 		fuzz_pass(0);
@@ -375,6 +415,7 @@ static void find(struct input *in)
 
 void fuzz_one(struct input *in)
 {
+	struct errmsg err;
 	uint8_t how;
 
 	host_start();
@@ -383,11 +424,13 @@ void fuzz_one(struct input *in)
 	if (how == UINT8_MAX) {
 		find(in);
 	} else {
+		fuzz_check(!carrier_xen_find(found, changed, &err));
 		start(how);
 		while (in->left && !over)
 			step(in);
 		host.fail_in = 0;
 		stop();
+		carrier_xen_find_stop();
 	}
 	fuzz_pass(0);
 	host_stop();

@@ -75,7 +75,6 @@ void host_stop(void)
 {
 	unsigned int i;
 
-	host_process_ends();
 	fuzz_check(watch_fd < 0 && event_fd < 0);
 	for (i = 0; i < MAX_NODES; i++) {
 		free(nodes[i].path);
@@ -211,13 +210,6 @@ void xs_close(struct xs_handle *xs)
 	close_handle(xs);
 }
 
-/* A process that serves a guest leaves its connection to xenstore to the kernel. */
-void host_process_ends(void)
-{
-	if (store)
-		xs_close((struct xs_handle *)store);
-}
-
 int xs_fileno(struct xs_handle *xs)
 {
 	return ((struct handle *)xs)->fd;
@@ -265,6 +257,13 @@ void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *path, unsign
 	return value;
 }
 
+/* A place where virtio-msgd may write, on behalf of the guest there is */
+static bool is_guests(const char *path)
+{
+	return !strncmp(path, "virtio-msgd/1/", 14) ||
+	       (!strncmp(path, "backend/virtio/1/", 17) && strstr(path, "/state"));
+}
+
 bool xs_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const void *data,
 	      unsigned int len)
 {
@@ -272,7 +271,7 @@ bool xs_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const 
 
 	(void)xs;
 	(void)t;
-	fuzz_check(value && strlen(value) == len && len <= 4096);
+	fuzz_check(value && strlen(value) == len && len <= 4096 && is_guests(path));
 	if (!fails())
 		set(path, value);
 	free(value);
@@ -283,6 +282,7 @@ bool xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
 {
 	(void)xs;
 	(void)t;
+	fuzz_check(!strncmp(path, "virtio-msgd/", 12) && path[12] && !strchr(path + 12, '/'));
 	forget(path);
 	return true;
 }

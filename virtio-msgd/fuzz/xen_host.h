@@ -46,8 +46,6 @@ extern struct host host;
 void host_start(void);
 /* Everything that was taken has been given back */
 void host_stop(void);
-/* What the process has left open is closed. */
-void host_process_ends(void);
 /* Write to xenstore, NULL: remove it with what is below; tell those who watch */
 void host_store(const char *path, const char *value);
 void host_watch_fires(void);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,11 @@
 #include "model/model.h"
 #include "program/channel.h"
 #include "program/control.h"
+#include "program/xen_child.h"
+#include "carriers/xen/xen.h"
 
+/* Until the parent has said what it is waited for */
+#define HEAR_SECONDS	5
 /* How often a process without a parent looks whether it is good for anything */
 #define ALONE_SECONDS	60
 
@@ -29,6 +32,10 @@ static bool over;
  * @next_parent: somebody asks for this process
  * @alone: nobody did, for a while
  * @parents: how many there were
+ * @hear: name of what the parent says to others
+ * @take: who they are
+ * @heard: it said so
+ * @quit: it wants this process to end
  */
 struct serving {
 	struct child *child;
@@ -37,6 +44,10 @@ struct serving {
 	struct event *next_parent;
 	struct event *alone;
 	unsigned int parents;
+	const char *hear;
+	void (*take)(const json_t *said);
+	bool heard;
+	bool quit;
 };
 
 /* Also of use to what is still under way when this process ends */
@@ -136,11 +147,18 @@ static void on_message(void *arg, json_t *message)
 {
 	json_t *request = json_object_get(message, "request");
 	json_t *id = json_object_get(message, "id");
+	struct serving *serving = arg;
+	json_t *said = serving->hear ? json_object_get(message, serving->hear) : NULL;
 
-	if (json_is_true(json_object_get(message, "quit")))
+	if (json_is_true(json_object_get(message, "quit"))) {
+		serving->quit = true;
 		event_base_loopbreak(loop);
-	else if (request && json_is_integer(id))
-		ask(arg, id, request);
+	} else if (said) {
+		serving->heard = true;
+		serving->take(said);
+	} else if (request && json_is_integer(id)) {
+		ask(serving, id, request);
+	}
 }
 
 static void wait_for_parent(struct serving *serving)
@@ -190,12 +208,26 @@ static int take_parent(struct serving *serving, int fd)
 	return serving->channel ? 0 : -ENOMEM;
 }
 
+static int say_hello(struct child *child, int sock, json_t *hello)
+{
+	int fds[] = { child->meet, child->guest }, ret = 0;
+
+	if (child->xen)
+		ret = xen_child_meet(child, &fds[1]);
+	if (ret)
+		json_decref(hello);
+	else
+		ret = channel_send_fds(sock, hello, fds, 2);
+	if (child->xen && !ret)
+		close(fds[1]);
+	return ret;
+}
+
 /* It knows by name and mark whether this is a process that it would start itself. */
 static void on_next_parent(evutil_socket_t fd, short what, void *arg)
 {
 	int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct serving *serving = arg;
-	const int fds[] = { serving->child->meet, serving->child->guest };
 	json_t *hello;
 
 	(void)what;
@@ -203,7 +235,7 @@ static void on_next_parent(evutil_socket_t fd, short what, void *arg)
 		return;
 	hello = json_pack("{s:s,s:s,s:s}", "version", VERSION, "name", serving->name, "mark",
 			  serving->child->mark);
-	if (channel_send_fds(sock, hello, fds, 2)) {
+	if (say_hello(serving->child, sock, hello)) {
 		close(sock);
 		return;
 	}
@@ -211,6 +243,7 @@ static void on_next_parent(evutil_socket_t fd, short what, void *arg)
 		return;
 	event_del(serving->next_parent);
 	event_del(serving->alone);
+	carrier_xen_note_again();
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -220,41 +253,84 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
-static bool prepare(struct serving *serving)
+int child_open(struct child *child)
 {
-	serving->next_parent = event_new(loop, serving->child->meet, EV_READ | EV_PERSIST,
-					 on_next_parent, serving);
-	serving->alone = evtimer_new(loop, on_alone, serving);
-	return serving->next_parent && serving->alone && !take_parent(serving, serving->child->channel);
-}
-
-int child_serve(struct child *child, const char *name)
-{
-	struct event *on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
 	struct serving *serving = &the_serving;
 
 	serving->child = child;
-	serving->name = name;
+	serving->next_parent = event_new(loop, child->meet, EV_READ | EV_PERSIST, on_next_parent,
+					 serving);
+	serving->alone = evtimer_new(loop, on_alone, serving);
+	if (!serving->next_parent || !serving->alone)
+		return -ENOMEM;
+	return take_parent(serving, child->channel);
+}
 
+static void on_enough(evutil_socket_t fd, short what, void *arg)
+{
+	struct serving *serving = arg;
+
+	(void)fd;
+	(void)what;
+	serving->quit = true;
+}
+
+int child_hear(const char *name, void (*take)(const json_t *said))
+{
+	static const struct timeval patience = { .tv_sec = HEAR_SECONDS };
+	struct serving *serving = &the_serving;
+	struct event *enough = evtimer_new(loop, on_enough, serving);
+
+	serving->hear = name;
+	serving->take = take;
+	if (!enough || event_add(enough, &patience))
+		serving->quit = true;
+	while (!serving->heard && serving->channel && !serving->quit)
+		event_base_loop(loop, EVLOOP_ONCE);
+	if (enough)
+		event_free(enough);
+	return serving->heard ? 0 : -ETIMEDOUT;
+}
+
+void child_say(json_t *message)
+{
+	if (the_serving.channel)
+		channel_send(the_serving.channel, message);
+	else
+		json_decref(message);
+}
+
+int child_serve(const char *name)
+{
+	struct event *on_term = evsignal_new(loop, SIGTERM, on_signal, loop);
+
+	the_serving.name = name;
 	/* The terminal's: the parent has it too, and says what is to be done. */
 	signal(SIGINT, SIG_IGN);
-	if (!on_term || event_add(on_term, NULL) || !prepare(serving)) {
+	if (!on_term || event_add(on_term, NULL)) {
 		log_line("%s: out of memory", name);
 		return EXIT_FAILURE;
 	}
-	channel_send(serving->channel, json_pack("{s:b}", "ready", 1));
-	if (!over)
+	child_say(json_pack("{s:b}", "ready", 1));
+	if (!over && !the_serving.quit)
 		event_base_dispatch(loop);
-
-	if (over && serving->channel)
-		channel_send(serving->channel, json_pack("{s:b}", "over", 1));
-	if (serving->channel)
-		channel_close(serving->channel, true);
-	serving->channel = NULL;
-	event_free(serving->alone);
-	event_free(serving->next_parent);
 	event_free(on_term);
 	return EXIT_SUCCESS;
+}
+
+void child_close(void)
+{
+	struct serving *serving = &the_serving;
+
+	if (over)
+		child_say(json_pack("{s:b}", "over", 1));
+	if (serving->channel)
+		channel_close(serving->channel, true);
+	if (serving->alone)
+		event_free(serving->alone);
+	if (serving->next_parent)
+		event_free(serving->next_parent);
+	*serving = (struct serving) { .parents = serving->parents };
 }
 
 void child_guest_over(void)

@@ -7,6 +7,7 @@
 #ifndef MSGD_CHILD_H
 #define MSGD_CHILD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/base.h"
@@ -16,13 +17,16 @@
  * @channel: socket to the parent
  * @meet: listening socket at which the next parent asks for this process, -1: none,
  *	the process ends with its parent
- * @guest: what the guest comes by: the UML socket that listens; -1: none
+ * @guest: what the guest comes by: the UML socket that listens; of a Xen guest, where
+ *	the parent is asked for devices; -1: none
+ * @xen: the guest is one of Xen
  * @mark: tells this process's options from others'
  */
 struct child {
 	int channel;
 	int meet;
 	int guest;
+	bool xen;
 	char mark[32];
 };
 
@@ -32,8 +36,20 @@ int child_params(struct child *child, struct params *params, struct errmsg *err)
 /* What is wrong with the options, for the parent to tell the user */
 void child_refuse(const struct child *child, const struct errmsg *err);
 
+/* Talk to the parent from now on: 0 or -ENOMEM. */
+int child_open(struct child *child);
+/*
+ * Hand what the parent says under that name to @take, from now on. Returns when it has
+ * said something: 0, or -ETIMEDOUT.
+ */
+int child_hear(const char *name, void (*take)(const json_t *said));
+/* Say something to the parent, if there is one; takes over the reference. */
+void child_say(json_t *message);
+
 /* Serve until the parent, or the end of the guest, ends it. The exit status. */
-int child_serve(struct child *child, const char *name);
+int child_serve(const char *name);
+/* All is done, and said: let go of the parent. */
+void child_close(void);
 
 /* The guest is gone and will not come back. */
 void child_guest_over(void);

@@ -172,6 +172,7 @@ static int allow(scmp_filter_ctx ctx, const int *numbers, size_t num)
 /* No code from data, no other kind of socket, no signal but the one that says "abort" */
 static int allow_some(scmp_filter_ctx ctx, bool xen)
 {
+	static const uint8_t xen_types[] = { 'G', 'E', 'P' };
 	static const int maps[] = { SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect) };
 	size_t i;
 	int ret;
@@ -191,14 +192,10 @@ static int allow_some(scmp_filter_ctx ctx, bool xen)
 	if (!ret)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 				       SCMP_A0(SCMP_CMP_EQ, getpid()));
-	/*
-	 * On descriptors that are restricted to the guest; and /dev/xen is opened for each
-	 * device, and for each region that a backend gets
-	 */
-	if (!ret && xen)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 0);
-	if (!ret && xen)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 0);
+	/* Of gntdev, evtchn and privcmd: what comes from a terminal has other letters */
+	for (i = 0; !ret && xen && i < sizeof(xen_types); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, xen_types[i] << 8));
 	return ret;
 }
 

@@ -31,9 +31,9 @@ void guest_make_mark(struct guest *guest, const char *sandbox)
  * In the new process. Descriptors are at known numbers, all others are closed; what
  * is executed is this very program, whatever has become of its file.
  */
-static void execute(const struct guest *guest, int channel, char *const *words)
+static void execute(const struct guest *guest, int channel, int third, char *const *words)
 {
-	const int from[] = { channel, guest->meet, guest->sock };
+	const int from[] = { channel, guest->meet, third };
 	int high[3];
 	sigset_t none;
 	unsigned int i;
@@ -60,7 +60,8 @@ static char **command_line(const struct guest *guest, const struct confinement *
 	unsigned int n = 0;
 
 	if (asprintf(&own, "channel=%d%s%s,mark=%s", GUEST_FD_CHANNEL,
-		     guest->meet >= 0 ? ",meet=4" : "", guest->sock >= 0 ? ",guest=5" : "",
+		     guest->meet >= 0 ? ",meet=4" : "",
+		     guest->sock >= 0 || guest->domain >= 0 ? ",guest=5" : "",
 		     guest->mark) < 0)
 		own = NULL;
 	if (!words || !sandbox || !own) {
@@ -85,25 +86,49 @@ static void free_command_line(char **words)
 	free(words);
 }
 
+/* Both ends of what it has to talk to us, two sockets of a Xen guest */
+static int open_pairs(const struct guest *guest, int *channel, int *devices)
+{
+	int ret;
+
+	devices[0] = -1;
+	devices[1] = -1;
+	if (guest->domain >= 0 &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, devices))
+		return -errno;
+	if (!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel))
+		return 0;
+	ret = -errno;
+	if (devices[0] >= 0) {
+		close(devices[0]);
+		close(devices[1]);
+	}
+	return ret;
+}
+
 int guest_execute(struct guest *guest, const struct confinement *confinement)
 {
 	char **words = command_line(guest, confinement);
-	int pair[2];
+	int channel[2], devices[2], ret;
 
 	if (!words)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+	ret = open_pairs(guest, channel, devices);
+	if (ret) {
 		free_command_line(words);
-		return -errno;
+		return ret;
 	}
 	guest->pid = fork();
 	if (!guest->pid)
-		execute(guest, pair[1], words);
+		execute(guest, channel[1], guest->domain >= 0 ? devices[1] : guest->sock, words);
 	free_command_line(words);
-	close(pair[1]);
+	close(channel[1]);
+	if (devices[1] >= 0)
+		close(devices[1]);
+	guest->devices = devices[0];
 	if (guest->pid > 0)
-		return pair[0];
+		return channel[0];
 	guest->pid = 0;
-	close(pair[0]);
+	close(channel[0]);
 	return -EAGAIN;
 }

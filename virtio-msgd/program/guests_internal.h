@@ -4,6 +4,7 @@
  *
  * processes.c	their processes, from start to end
  * execute.c	how such a process begins
+ * xen_parent.c	what those of Xen guests have the parent do for them
  * questions.c	what it is asked
  * meeting.c	how a parent finds the processes that another one has left
  * ask.c	whom a control request concerns, and the one answer of several
@@ -17,7 +18,10 @@
 
 #include "program/guests.h"
 
-/* Where a process finds what it is given: channel, then meet, then guest */
+/*
+ * Where a process finds what it is given: channel, then meet, then what its guest comes by,
+ * or on Xen the socket to ask for devices
+ */
 #define GUEST_FD_CHANNEL	3
 
 #define START_MS	10000	/* until a process serves */
@@ -66,6 +70,9 @@ struct question {
  * @mark: what they are, for a comparison
  * @path: of the socket that it connects to, NULL: none
  * @sock: that socket, -1: not yet
+ * @domain: of a Xen guest, -1: none
+ * @devices: socket at which its process asks for devices, -1: none
+ * @asked: it does
  * @meet: the socket by which the next parent finds its process, -1: none
  * @meet_path: the path of that
  * @found: it was not named by the user, but found
@@ -91,6 +98,9 @@ struct guest {
 	char mark[20];
 	char *path;
 	int sock;
+	int domain;
+	int devices;
+	struct event *asked;
 	int meet;
 	char *meet_path;
 	bool found;
@@ -118,8 +128,17 @@ int guest_take_over(struct guest *guest, int sock);
 
 /* What the user chose, in so few words that another parent can compare it */
 void guest_make_mark(struct guest *guest, const char *sandbox);
-/* Start its process: our end of the channel to it, or -errno */
+/* Start its process: our end of the channel to it, or -errno; @devices is filled in */
 int guest_execute(struct guest *guest, const struct confinement *confinement);
+
+/* xen_parent.c */
+
+/* Its process has a channel: say what there is to know, and listen at guest->devices. */
+void guest_xen_begin(struct guest *guest);
+/* Its process is gone. */
+void guest_xen_end(struct guest *guest);
+/* It has something to be kept in xenstore. */
+void guest_xen_note(struct guest *guest, const json_t *notes);
 
 /* questions.c */
 

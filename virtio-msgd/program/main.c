@@ -18,6 +18,8 @@
 #include "base/base.h"
 #include "program/child.h"
 #include "program/guests.h"
+#include "program/xen_child.h"
+#include "program/xen_parent.h"
 
 #define EXIT_USAGE	2
 #define MAX_OPTIONS	16
@@ -155,29 +157,11 @@ static void ask_counters(const char *path)
 		event_base_loop(loop, EVLOOP_ONCE);
 }
 
-static struct config *the_config;
-
-static void found(unsigned int domid, const char *name)
-{
-	struct guest *guest;
-	char key[8];
-
-	snprintf(key, sizeof(key), "%u", domid);
-	if (guest_find(key))
-		return;
-	guest = config_xen_guest(the_config, domid, name);
-	if (guest)
-		guest_start_found(guest);
-	else
-		log_line("xen: %s: out of memory", name);
-}
-
 static int start(struct config *config, struct errmsg *err)
 {
-	the_config = config;
 	if (guests_start(&config->confinement, config->listen, err))
 		return -1;
-	if (carrier_xen_wanted() && !event_base_got_break(loop) && carrier_xen_find(found, err))
+	if (carrier_xen_wanted() && !event_base_got_break(loop) && xen_find(config, err))
 		return -1;
 	if (!event_base_got_break(loop))
 		guests_found_all();
@@ -213,8 +197,10 @@ static int serve(struct config *config)
 		if (config->counters)
 			ask_counters(config->counters);
 	}
-	carrier_xen_find_stop();
+	xen_find_no_more();
+	/* What they say last is still to be kept in xenstore */
 	guests_stop();
+	carrier_xen_find_stop();
 	if (control)
 		control_close(control);
 out:
@@ -229,21 +215,24 @@ out:
 
 static int serve_guest(struct config *config)
 {
-	bool xen = config->domain >= 0;
+	struct child *child = &config->child;
 	struct errmsg err;
 	int ret = 0;
 
 	/* It was executed by another name */
 	prctl(PR_SET_NAME, "virtio-msgd");
-	if (xen)
-		ret = carrier_xen_serve(config->domain, child_guest_over, &err);
+	child->xen = config->domain >= 0;
+	if (child_open(child))
+		ret = errmsg_set(&err, "out of memory");
+	if (!ret && child->xen)
+		ret = xen_child_serve(child, config->domain, &err);
 	if (!ret)
-		ret = confine(&config->confinement, xen, &err);
+		ret = confine(&config->confinement, child->xen, &err);
 	if (ret) {
-		child_refuse(&config->child, &err);
+		child_say(json_pack("{s:s}", "error", err.text));
 		return EXIT_FAILURE;
 	}
-	return child_serve(&config->child, carriers ? carriers->name : "");
+	return child_serve(carriers ? carriers->name : "");
 }
 
 /* Operations of devices that are under way are waited for, but not for ever. */
@@ -336,6 +325,7 @@ int main(int argc, char **argv)
 	}
 	ret = run(&config, argc, argv);
 	close_all();
+	child_close();
 	config_free(&config);
 	log_end();
 	event_base_free(loop);

@@ -26,7 +26,8 @@
  * @next: the next one
  * @hello: what it says of itself
  * @sock: the connection to it
- * @fds: the socket at which it was found, and what its guest connects to; -1: none
+ * @fds: the socket at which it was found, and what its guest connects to, or, of a
+ *	Xen guest, where it asks for devices; -1: none
  * @pid: of it
  * @path: where it was found
  */
@@ -232,6 +233,10 @@ static int take(struct guest *guest, struct found *found)
 	guest->adopted = true;
 	guest->meet = found->fds[0];
 	found->fds[0] = -1;
+	if (guest->domain >= 0) {
+		guest->devices = found->fds[1];
+		found->fds[1] = -1;
+	}
 	ret = guest_take_over(guest, found->sock);
 	found->sock = -1;
 	found_free(found);

@@ -63,6 +63,8 @@ struct guest *guest_new(const char *key, const char *name, const char *where,
 	if (!guest)
 		return NULL;
 	guest->sock = -1;
+	guest->domain = -1;
+	guest->devices = -1;
 	guest->meet = -1;
 	guest->key = strdup(key);
 	guest->name = strdup(name);
@@ -110,6 +112,7 @@ void guest_free(struct guest *guest)
 		close(guest->sock);
 		unlink(guest->path);
 	}
+	guest_xen_end(guest);
 	meeting_close(guest);
 	for (i = 0; i < guest->num_words; i++)
 		free(guest->words[i]);
@@ -125,7 +128,7 @@ void guest_free(struct guest *guest)
  * Their processes
  */
 
-static const struct channel_ops channel_ops;
+static int open_channel(struct guest *guest, int sock);
 
 static int start(struct guest *guest)
 {
@@ -141,8 +144,7 @@ static int start(struct guest *guest)
 	guest->over = false;
 	guest->problem[0] = '\0';
 	set_timer(guest, START_MS);
-	guest->channel = channel_open(channel, &channel_ops, guest);
-	return guest->channel ? 0 : -ENOMEM;
+	return open_channel(guest, channel);
 }
 
 static void kill_process(struct guest *guest)
@@ -212,6 +214,7 @@ void guest_ended(struct guest *guest, int status)
 	if (guest->channel)
 		channel_close(guest->channel, false);
 	guest->channel = NULL;
+	guest_xen_end(guest);
 	event_del(guest->timer);
 	guest_forget_questions(guest);
 	if (guest->state == GUEST_ENDING) {
@@ -263,6 +266,7 @@ static void on_message(void *arg, json_t *message)
 {
 	const char *error = json_string_value(json_object_get(message, "error"));
 	json_t *reply = json_object_get(message, "reply");
+	json_t *notes = json_object_get(message, "note");
 	struct guest *guest = arg;
 
 	if (json_is_true(json_object_get(message, "ready"))) {
@@ -275,6 +279,8 @@ static void on_message(void *arg, json_t *message)
 		guest->over = true;
 	} else if (error) {
 		snprintf(guest->problem, sizeof(guest->problem), "%s%s", guest->where, error);
+	} else if (notes) {
+		guest_xen_note(guest, notes);
 	} else if (reply) {
 		guest_answered(guest, json_integer_value(json_object_get(message, "id")), reply);
 	}
@@ -285,14 +291,22 @@ static const struct channel_ops channel_ops = {
 	.closed = on_closed,
 };
 
+static int open_channel(struct guest *guest, int sock)
+{
+	guest->channel = channel_open(sock, &channel_ops, guest);
+	if (!guest->channel)
+		return -ENOMEM;
+	guest_xen_begin(guest);
+	return 0;
+}
+
 /* It serves, for another parent until now. */
 int guest_take_over(struct guest *guest, int sock)
 {
 	guest->state = GUEST_READY;
 	guest->served = true;
 	guest->since = now_ms();
-	guest->channel = channel_open(sock, &channel_ops, guest);
-	return guest->channel ? 0 : -ENOMEM;
+	return open_channel(guest, sock);
 }
 
 /*

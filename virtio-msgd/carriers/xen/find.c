@@ -10,6 +10,7 @@
 #include "carriers/xen/internal.h"
 
 static void (*report)(unsigned int domid, const char *name);
+static void (*report_change)(void);
 
 static void visit_device(unsigned int index, void *arg)
 {
@@ -37,9 +38,12 @@ static void visit_guest(unsigned int domid, void *arg)
 
 static void visit_record(unsigned int domid, void *arg)
 {
+	char path[32];
+
 	(void)arg;
+	snprintf(path, sizeof(path), XEN_RECORD "/%u", domid);
 	if (!xs_is_domain_introduced(xen_store, domid))
-		xen_store_forget(domid);
+		xen_store_remove(path);
 }
 
 static void on_change(evutil_socket_t fd, short what, void *arg)
@@ -47,13 +51,17 @@ static void on_change(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (xen_store_changed())
-		xen_store_each(XEN_BACKEND, visit_guest, NULL);
+	if (!xen_store_changed())
+		return;
+	xen_store_each(XEN_BACKEND, visit_guest, NULL);
+	report_change();
 }
 
-int carrier_xen_find(void (*found)(unsigned int domid, const char *name), struct errmsg *err)
+int carrier_xen_find(void (*found)(unsigned int domid, const char *name),
+		     void (*changed)(void), struct errmsg *err)
 {
 	report = found;
+	report_change = changed;
 	if (xen_store_open(on_change, err) || xen_store_watch(XEN_BACKEND, err) ||
 	    xen_store_watch("@releaseDomain", err))
 		return -1;

@@ -245,10 +245,11 @@ static int open_handles(struct xen_guest *guest, struct errmsg *err)
 {
 	guest->dm = xendevicemodel_open(NULL, 0);
 	guest->fmem = xenforeignmemory_open(NULL, 0);
+	guest->gnttab = xengnttab_open(NULL, 0);
 	guest->evtchn = xenevtchn_open(NULL, 0);
 	guest->privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
-	if (!guest->dm || !guest->fmem || !guest->evtchn || guest->privcmd < 0)
-		return errmsg_set(err, "cannot open /dev/xen/privcmd and evtchn: %s",
+	if (!guest->dm || !guest->fmem || !guest->gnttab || !guest->evtchn || guest->privcmd < 0)
+		return errmsg_set(err, "cannot open /dev/xen/privcmd, gntdev and evtchn: %s",
 				  strerror(errno));
 	if (xendevicemodel_restrict(guest->dm, guest->domid) ||
 	    xenforeignmemory_restrict(guest->fmem, guest->domid) ||
@@ -384,6 +385,8 @@ void xen_guest_close(struct xen_guest *guest, bool dead)
 						    guest->server);
 	if (guest->evtchn)
 		xenevtchn_close(guest->evtchn);
+	if (guest->gnttab)
+		xengnttab_close(guest->gnttab);
 	if (guest->fmem)
 		xenforeignmemory_close(guest->fmem);
 	if (guest->dm)

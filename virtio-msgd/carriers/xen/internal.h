@@ -3,8 +3,10 @@
  * Between the parts of the Xen carrier:
  *
  * serve.c	 a guest and its devices as they come and go
- * find.c	 which guests there are
- * store.c	 xenstore
+ * mirror.c	 what it knows of xenstore
+ * find.c	 which guests there are (the parent)
+ * describe.c	 what the parent does for a guest's process
+ * store.c	 xenstore (the parent)
  * rule.c	 what the user wants them to be
  * guest.c	 a guest's IOREQ server: accesses, interrupts
  * eventfd.c	 ioeventfd and irqfd, by the kernel's privcmd
@@ -61,7 +63,6 @@ struct xen_eventfd {
  * @shared: what another process is told of its memory
  * @present: it is in xenstore. If not, its window stays claimed and empty as
  *	long as the guest lives, which may still touch it
- * @gnttab: grant mappings
  * @ioeventfds: assigned
  * @irqfds: assigned
  * @use_ioeventfd: the rule did not forbid them
@@ -86,7 +87,6 @@ struct xen_device {
 	bool grants;
 	struct memory_xen shared;
 	bool present;
-	xengnttab_handle *gnttab;
 	struct xen_eventfd *ioeventfds;
 	struct xen_eventfd *irqfds;
 	bool use_ioeventfd;
@@ -132,6 +132,7 @@ struct xen_vcpu {
  * @dm: device model operations, restricted to this guest
  * @fmem: foreign memory, restricted likewise
  * @privcmd: for ioeventfds and irqfds, restricted likewise
+ * @gnttab: grant mappings, which cannot be restricted
  * @evtchn: its event channels here
  * @server: the IOREQ server's id
  * @have_server: which is valid
@@ -156,6 +157,7 @@ struct xen_guest {
 	xendevicemodel_handle *dm;
 	xenforeignmemory_handle *fmem;
 	int privcmd;
+	xengnttab_handle *gnttab;
 	xenevtchn_handle *evtchn;
 	ioservid_t server;
 	bool have_server;
@@ -216,8 +218,6 @@ int xen_guest_claim(struct xen_guest *guest, uint64_t base, struct errmsg *err);
 /* Restrict a privcmd file descriptor to a guest: 0, or -1 with errno set. */
 int xen_restrict(int privcmd, uint16_t domid);
 int xen_memory_open(struct xen_device *dev, struct errmsg *err);
-/* After the carrier has put or cleared all it has */
-void xen_memory_close(struct xen_device *dev);
 
 /* eventfd.c */
 bool xen_ioeventfd(struct carrier *carrier, unsigned int w, unsigned int queue,
@@ -247,42 +247,56 @@ void xen_state_forget(struct xen_device *dev);
 /* This process ends: stop the device, and keep where that was. */
 void xen_state_leave(struct xen_device *dev);
 
-/* store.c */
+/* store.c, find.c, describe.c: in the parent */
 
 /* Below this domain's own directory, written by the toolstack */
 #define XEN_BACKEND	"backend/virtio"
 /* And by us */
 #define XEN_RECORD	"virtio-msgd"
+/* What xenbus calls a device that is closed */
+#define XEN_CLOSED	"6"
 
 extern struct xs_handle *xen_store;
 
 /* Connect; @on_change is called when something that is watched changed. 0, or -1 with @err set. */
 int xen_store_open(event_callback_fn on_change, struct errmsg *err);
 void xen_store_close(void);
-/*
- * The same in a process that is about to end: the connection ends with it. Closing it cancels
- * a thread of the library's, for which the C library wants to load another one, and that
- * is more than a confined process may do.
- */
-void xen_store_leave(void);
 int xen_store_watch(const char *path, struct errmsg *err);
 /* To be called first in @on_change: whether there is something to look at */
 bool xen_store_changed(void);
 /* What is at a path, to be freed by the caller; NULL: nothing */
 char *xen_store_read(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void xen_store_write(const char *value, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-/* Frees @text, as xen_store_read() returned it; false if it is no number. */
-bool xen_store_number(char *text, uint64_t *value);
+void xen_store_write(const char *path, const char *value);
+void xen_store_remove(const char *path);
 /* Call @visit for each number that is the name of a node below @path. */
 void xen_store_each(const char *path,
 		    void (*visit)(unsigned int number, void *arg), void *arg);
-/* Remove what was noted of a guest. */
-void xen_store_forget(unsigned int domid);
+/* False: @text is no number */
+bool xen_number(const char *text, uint64_t *value);
+
+/* mirror.c: the same in the process of a guest, as far as it has to do with that guest */
+
+int xen_mirror_open(void (*note)(json_t *notes), struct errmsg *err);
+/* What was not said yet is said now. */
+void xen_mirror_close(void);
+bool xen_mirror_introduced(void);
+char *xen_mirror_read(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Frees @text, as xen_mirror_read() returned it; false if it is no number. */
+bool xen_mirror_number(char *text, uint64_t *value);
+void xen_mirror_write(const char *value, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void xen_mirror_each(const char *path, void (*visit)(unsigned int number, void *arg),
+		     void *arg);
+/* Remove what was noted of the guest. */
+void xen_mirror_forget(unsigned int domid);
 
 /* serve.c */
 void xen_record_state(const struct xen_device *dev, const char *text);
 /* The device a carrier belongs to */
 struct xen_device *xen_device(struct carrier *carrier);
+/* There is another description of the guest. */
+void xen_guest_changed(void);
+/* A descriptor for a backend, see struct carrier_xen_ops */
+int xen_ask_device(bool grants);
 
 #endif

@@ -4,7 +4,6 @@
  * mapped when the guest is found.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,7 +49,7 @@ static void *map_grants(struct memory *mem, uint64_t addr, size_t len, bool writ
 		return NULL;
 	for (i = 0; i < count; i++)
 		refs[i] = first + i;
-	ptr = xengnttab_map_domain_grant_refs(dev->gnttab, count,
+	ptr = xengnttab_map_domain_grant_refs(dev->guest->gnttab, count,
 					      dev->guest->domid, refs,
 					      write ? PROT_READ | PROT_WRITE :
 						      PROT_READ);
@@ -69,25 +68,15 @@ static void unmap_grants(struct memory *mem, void *ptr, size_t len)
 {
 	struct xen_device *dev = mem->opaque;
 
-	xengnttab_unmap(dev->gnttab, (void *)((uintptr_t)ptr & ~(XEN_PAGE_SIZE - 1)),
+	xengnttab_unmap(dev->guest->gnttab, (void *)((uintptr_t)ptr & ~(XEN_PAGE_SIZE - 1)),
 			pages_of((uintptr_t)ptr, len));
 }
 
 static int share(const struct memory *mem)
 {
 	const struct xen_device *dev = mem->opaque;
-	int fd, ret;
 
-	fd = open(dev->grants ? "/dev/xen/gntdev" : "/dev/xen/privcmd",
-		  O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (!dev->grants && xen_restrict(fd, dev->guest->domid)) {
-		ret = -errno;
-		close(fd);
-		return ret;
-	}
-	return fd;
+	return xen_ask_device(dev->grants);
 }
 
 static const struct memory_ops grant_ops = {
@@ -212,16 +201,5 @@ int xen_memory_open(struct xen_device *dev, struct errmsg *err)
 		return 0;
 	}
 	mem->ops = &grant_ops;
-	dev->gnttab = xengnttab_open(NULL, 0);
-	if (!dev->gnttab)
-		return errmsg_set(err, "cannot open /dev/xen/gntdev: %s",
-				  strerror(errno));
 	return 0;
-}
-
-void xen_memory_close(struct xen_device *dev)
-{
-	if (dev->gnttab)
-		xengnttab_close(dev->gnttab);
-	dev->gnttab = NULL;
 }

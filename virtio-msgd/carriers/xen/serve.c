@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xenstore.h>
 
 #include "carriers/xen/internal.h"
 
@@ -29,7 +28,9 @@
 static struct xen_guest *the_guest;
 static bool the_guest_is_dead;
 static unsigned int the_domid;
-static void (*the_guest_over)(void);
+static const struct carrier_xen_ops *the_ops;
+/* A description was heard before anybody serves: it is looked at then */
+static bool serving;
 
 struct xen_device *xen_device(struct carrier *carrier)
 {
@@ -44,12 +45,12 @@ struct xen_device *xen_device(struct carrier *carrier)
 /* What the last virtio-msgd noted about this guest: its server, or -1 */
 static long recorded_server(const struct xen_guest *guest)
 {
-	char *uuid = xen_store_read(XEN_RECORD "/%u/uuid", guest->domid);
+	char *uuid = xen_mirror_read(XEN_RECORD "/%u/uuid", guest->domid);
 	uint64_t server;
 	long ret = -1;
 
 	if (uuid && guest->uuid && !strcmp(uuid, guest->uuid) &&
-	    xen_store_number(xen_store_read(XEN_RECORD "/%u/server", guest->domid), &server) &&
+	    xen_mirror_number(xen_mirror_read(XEN_RECORD "/%u/server", guest->domid), &server) &&
 	    server <= UINT16_MAX)
 		ret = server;
 	free(uuid);
@@ -61,19 +62,19 @@ static void record_server(const struct xen_guest *guest)
 	char server[8];
 
 	snprintf(server, sizeof(server), "%u", guest->server);
-	xen_store_write(server, XEN_RECORD "/%u/server", guest->domid);
-	xen_store_write(guest->uuid ?: "", XEN_RECORD "/%u/uuid", guest->domid);
+	xen_mirror_write(server, XEN_RECORD "/%u/server", guest->domid);
+	xen_mirror_write(guest->uuid ?: "", XEN_RECORD "/%u/uuid", guest->domid);
 }
 
 void xen_record_state(const struct xen_device *dev, const char *text)
 {
-	xen_store_write(text, XEN_RECORD "/%u/%u/state", dev->guest->domid, dev->index);
+	xen_mirror_write(text, XEN_RECORD "/%u/%u/state", dev->guest->domid, dev->index);
 }
 
 /* NULL if there is none, or it is of another guest */
 static char *recorded_state(const struct xen_device *dev)
 {
-	char *text = xen_store_read(XEN_RECORD "/%u/%u/state", dev->guest->domid, dev->index);
+	char *text = xen_mirror_read(XEN_RECORD "/%u/%u/state", dev->guest->domid, dev->index);
 
 	if (text && *text)
 		return text;
@@ -117,7 +118,6 @@ static void free_device(struct xen_device *dev)
 	carrier_release(&dev->carrier);
 	xen_eventfds_release(dev);
 	*at = dev->next;
-	xen_memory_close(dev);
 	xen_state_forget(dev);
 	free(dev->saved);
 	free(dev);
@@ -150,7 +150,6 @@ static void on_gone(struct carrier *carrier)
 	window_detach(carrier->windows[0]);
 	task_unlock(&slot->lock);
 	xen_eventfds_release(dev);
-	xen_memory_close(dev);
 	dev->page = 0;
 	xen_state_save(dev);
 	log_line("%s: gone", dev->carrier.name);
@@ -244,7 +243,7 @@ static void free_guest(struct xen_guest *guest, bool dead)
 		free_device(guest->devices);
 	xen_guest_close(guest, dead);
 	if (dead) {
-		xen_store_forget(guest->domid);
+		xen_mirror_forget(guest->domid);
 		log_line("xen: %s: gone", guest->name);
 	}
 	log_limit_end(&guest->log);
@@ -255,11 +254,11 @@ static void free_guest(struct xen_guest *guest, bool dead)
 
 static int describe_guest(struct xen_guest *guest)
 {
-	guest->name = xen_store_read("/local/domain/%u/name", guest->domid);
+	guest->name = xen_mirror_read("/local/domain/%u/name", guest->domid);
 	if (!guest->name && asprintf(&guest->name, "domain %u", guest->domid) < 0)
 		guest->name = NULL;
-	guest->uuid = xen_store_read("/local/domain/%u/vm", guest->domid);
-	if (!xen_store_number(xen_store_read("/local/domain/%u/memory/static-max", guest->domid),
+	guest->uuid = xen_mirror_read("/local/domain/%u/vm", guest->domid);
+	if (!xen_mirror_number(xen_mirror_read("/local/domain/%u/memory/static-max", guest->domid),
 		    &guest->ram_kib))
 		guest->ram_kib = 0;
 	return guest->name ? 0 : -ENOMEM;
@@ -295,18 +294,18 @@ static unsigned int state_of(char *text)
 {
 	uint64_t state;
 
-	return xen_store_number(text, &state) ? state : 0;
+	return xen_mirror_number(text, &state) ? state : 0;
 }
 
 /* The toolstack, or the guest, wants the device to end. */
 static bool closing(const char *path)
 {
-	char *frontend = xen_store_read("%s/frontend", path);
-	unsigned int state = state_of(xen_store_read("%s/state", path));
+	char *frontend = xen_mirror_read("%s/frontend", path);
+	unsigned int state = state_of(xen_mirror_read("%s/state", path));
 	unsigned int front = 0;
 
 	if (frontend)
-		front = state_of(xen_store_read("%s/state", frontend));
+		front = state_of(xen_mirror_read("%s/state", frontend));
 	free(frontend);
 	return state == STATE_CLOSING || state == STATE_CLOSED ||
 	       front == STATE_CLOSING || front == STATE_CLOSED;
@@ -315,11 +314,11 @@ static bool closing(const char *path)
 /* Where a new device's window is; false if xenstore does not say. */
 static bool read_base(struct xen_device *dev, const char *path)
 {
-	char *transport = xen_store_read("%s/transport", path);
+	char *transport = xen_mirror_read("%s/transport", path);
 	bool mmio = transport && !strcmp(transport, "mmio");
 
 	free(transport);
-	if (mmio && xen_store_number(xen_store_read("%s/base", path), &dev->base))
+	if (mmio && xen_mirror_number(xen_mirror_read("%s/base", path), &dev->base))
 		return true;
 	log_line("%s: xenstore has no transport=mmio and base for it: ignored",
 		 dev->carrier.name);
@@ -331,13 +330,13 @@ static bool read_device(struct xen_device *dev, const char *path)
 {
 	uint64_t irq, grants = 0;
 
-	if (!xen_store_number(xen_store_read("%s/irq", path), &irq) || irq > UINT32_MAX) {
+	if (!xen_mirror_number(xen_mirror_read("%s/irq", path), &irq) || irq > UINT32_MAX) {
 		log_line("%s: xenstore has no irq for it: nothing is in its window",
 			 dev->carrier.name);
 		return false;
 	}
 	dev->irq = irq;
-	if (!xen_store_number(xen_store_read("%s/grant_usage", path), &grants))
+	if (!xen_mirror_number(xen_mirror_read("%s/grant_usage", path), &grants))
 		log_line("%s: xenstore has no grant_usage for it: taken as 0",
 			 dev->carrier.name);
 	dev->grants = grants;
@@ -367,7 +366,7 @@ static void new_device(unsigned int index, const char *path)
 	if (!dev)
 		return;
 	dev->present = true;
-	type = xen_store_read("%s/type", path);
+	type = xen_mirror_read("%s/type", path);
 	if (read_base(dev, path) && claim(dev) && read_device(dev, path))
 		start_device(dev, type ?: "");
 	free(type);
@@ -385,8 +384,8 @@ static void scan_device(unsigned int index, void *arg)
 	if (closing(path)) {
 		if (dev)
 			empty_device(dev);
-		if (state_of(xen_store_read("%s/state", path)) != STATE_CLOSED)
-			xen_store_write("6", "%s/state", path);
+		if (state_of(xen_mirror_read("%s/state", path)) != STATE_CLOSED)
+			xen_mirror_write(XEN_CLOSED, "%s/state", path);
 	} else if (!dev) {
 		new_device(index, path);
 	}
@@ -394,7 +393,7 @@ static void scan_device(unsigned int index, void *arg)
 
 static bool in_store(const struct xen_device *dev)
 {
-	char *frontend = xen_store_read(XEN_BACKEND "/%u/%u/frontend", dev->guest->domid,
+	char *frontend = xen_mirror_read(XEN_BACKEND "/%u/%u/frontend", dev->guest->domid,
 				    dev->index);
 	bool found = frontend;
 
@@ -416,47 +415,51 @@ static void scan(void)
 {
 	char path[32];
 
-	if (!xs_is_domain_introduced(xen_store, the_domid)) {
+	if (!xen_mirror_introduced()) {
 		/* Something of it may be under way: the rest is done at the end. */
 		the_guest_is_dead = true;
-		the_guest_over();
+		the_ops->over();
 		return;
 	}
 	scan_gone();
 	snprintf(path, sizeof(path), XEN_BACKEND "/%u", the_domid);
-	xen_store_each(path, scan_device, NULL);
+	xen_mirror_each(path, scan_device, NULL);
 }
 
-static void on_change(evutil_socket_t fd, short what, void *arg)
+void xen_guest_changed(void)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
-	if (xen_store_changed())
+	if (serving)
 		scan();
 }
 
-int carrier_xen_serve(unsigned int domid, void (*over)(void), struct errmsg *err)
+int xen_ask_device(bool grants)
 {
-	char path[32];
+	return the_ops->device(grants);
+}
 
+int carrier_xen_serve(unsigned int domid, const struct carrier_xen_ops *process,
+		      struct errmsg *err)
+{
 	the_domid = domid;
-	the_guest_over = over;
-	snprintf(path, sizeof(path), XEN_BACKEND "/%u", domid);
-	if (xen_store_open(on_change, err) || xen_store_watch(path, err) ||
-	    xen_store_watch("@releaseDomain", err))
+	the_ops = process;
+	if (xen_mirror_open(process->note, err))
 		return -1;
+	/* With all that has to be opened, while this process may */
+	if (xen_mirror_introduced())
+		the_guest = make_guest(domid);
+	serving = true;
 	scan();
 	return 0;
 }
 
 void carrier_xen_stop(void)
 {
+	serving = false;
 	if (the_guest)
 		free_guest(the_guest, the_guest_is_dead);
 	else if (the_guest_is_dead)
-		xen_store_forget(the_domid);
+		xen_mirror_forget(the_domid);
 	the_guest = NULL;
-	xen_store_leave();
+	xen_mirror_close();
 	xen_rules_free();
 }

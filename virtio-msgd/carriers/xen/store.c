@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xenstore: the connection of this process to it, and what is read and written there.
+ * xenstore, for the parent: its connection to it, and what is read and written there.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -58,14 +58,6 @@ void xen_store_close(void)
 	xen_store = NULL;
 }
 
-void xen_store_leave(void)
-{
-	if (event)
-		event_free(event);
-	event = NULL;
-	xen_store = NULL;
-}
-
 char *xen_store_read(const char *fmt, ...)
 {
 	unsigned int len;
@@ -83,34 +75,19 @@ char *xen_store_read(const char *fmt, ...)
 	return value;
 }
 
-bool xen_store_number(char *text, uint64_t *value)
+bool xen_number(const char *text, uint64_t *value)
 {
 	char *end;
-	bool good;
 
-	if (!text)
-		return false;
 	errno = 0;
 	*value = strtoull(text, &end, 0);
-	good = !errno && end != text && !*end;
-	free(text);
-	return good;
+	return !errno && end != text && !*end;
 }
 
-void xen_store_write(const char *value, const char *fmt, ...)
+void xen_store_write(const char *path, const char *value)
 {
-	va_list ap;
-	char *path;
-	int ret;
-
-	va_start(ap, fmt);
-	ret = vasprintf(&path, fmt, ap);
-	va_end(ap);
-	if (ret < 0)
-		return;
 	if (!xs_write(xen_store, XBT_NULL, path, value, strlen(value)))
 		log_limited(&store_log, "xen: cannot write %s: %s", path, strerror(errno));
-	free(path);
 }
 
 void xen_store_each(const char *path,
@@ -124,15 +101,12 @@ void xen_store_each(const char *path,
 	if (!names)
 		return;
 	for (i = 0; i < count; i++)
-		if (xen_store_number(strdup(names[i]), &value) && value <= UINT16_MAX)
+		if (xen_number(names[i], &value) && value <= UINT16_MAX)
 			visit(value, arg);
 	free(names);
 }
 
-void xen_store_forget(unsigned int domid)
+void xen_store_remove(const char *path)
 {
-	char path[32];
-
-	snprintf(path, sizeof(path), XEN_RECORD "/%u", domid);
 	xs_rm(xen_store, XBT_NULL, path);
 }

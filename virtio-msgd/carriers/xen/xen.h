@@ -9,6 +9,7 @@
 #ifndef MSGD_CARRIER_XEN_H
 #define MSGD_CARRIER_XEN_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,18 +40,57 @@ int carrier_xen_rule(struct params *params, carrier_xen_window *window, struct e
 bool carrier_xen_wanted(void);
 
 /*
- * Call @found for each guest that has a virtio device, now and when there is another, by
- * its number and name; for the same guest more than once. What was noted for guests that
- * do not exist any more is removed. 0, or -1 with @err set.
+ * For the parent, which alone has the rights of this domain: with them a process could do
+ * anything to any guest.
  */
-int carrier_xen_find(void (*found)(unsigned int domid, const char *name), struct errmsg *err);
-void carrier_xen_find_stop(void);
 
 /*
- * Serve the devices that a guest has and will have; @over is called when the guest is
- * gone. 0, or -1 with @err set.
+ * Call @found for each guest that has a virtio device, now and when there is another, by
+ * its number and name; for the same guest more than once. @changed is called when what
+ * carrier_xen_describe() says may have changed. What was noted for guests that do not
+ * exist any more is removed. 0, or -1 with @err set.
  */
-int carrier_xen_serve(unsigned int domid, void (*over)(void), struct errmsg *err);
+int carrier_xen_find(void (*found)(unsigned int domid, const char *name),
+		     void (*changed)(void), struct errmsg *err);
+void carrier_xen_find_stop(void);
+
+/* What xenstore has of a guest, for the process that serves it; NULL: no memory */
+json_t *carrier_xen_describe(unsigned int domid);
+/*
+ * That process wants this kept in xenstore: values by path, null: remove. What is not about
+ * its own guest, or nothing that it has to say, is ignored.
+ */
+void carrier_xen_note(unsigned int domid, const json_t *notes);
+/*
+ * A descriptor for a backend of the guest: of grants, or of the guest's memory and of
+ * nothing else. -errno if it cannot be had.
+ */
+int carrier_xen_device(unsigned int domid, bool grants);
+
+/*
+ * For the process of a guest.
+ */
+
+/**
+ * struct carrier_xen_ops - what such a process has done by others
+ * @note: have carrier_xen_note() called; takes over the reference
+ * @device: have carrier_xen_device() called, in a task: a descriptor or -errno
+ * @over: the guest is gone and will not come back
+ */
+struct carrier_xen_ops {
+	void (*note)(json_t *notes);
+	int (*device)(bool grants);
+	void (*over)(void);
+};
+
+/* What carrier_xen_describe() said: to be called before carrier_xen_serve(), and after. */
+void carrier_xen_hear(const json_t *description);
+/* There is another parent: it may not know what was noted. */
+void carrier_xen_note_again(void);
+
+/* Serve the devices that a guest has and will have. 0, or -1 with @err set. */
+int carrier_xen_serve(unsigned int domid, const struct carrier_xen_ops *process,
+		      struct errmsg *err);
 
 /* The program ends: let go of the guest, so that the next one can adopt it. */
 void carrier_xen_stop(void);
