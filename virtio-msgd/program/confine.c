@@ -2,6 +2,7 @@
 #include "program/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -118,12 +120,11 @@ static int drop_capabilities(void)
 
 /* Without regard to what they are called with */
 static const int calls[] = {
-	/* descriptors */
+	/* descriptors; fcntl() is below */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
-	SCMP_SYS(fcntl), SCMP_SYS(fcntl64), SCMP_SYS(fstat), SCMP_SYS(fstat64),
-	SCMP_SYS(newfstatat), SCMP_SYS(fstatat64), SCMP_SYS(statx), SCMP_SYS(lseek),
-	SCMP_SYS(_llseek), SCMP_SYS(eventfd2), SCMP_SYS(dup), SCMP_SYS(dup3), SCMP_SYS(pipe2),
-	SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64),
+	SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
+	SCMP_SYS(statx), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(eventfd2), SCMP_SYS(dup),
+	SCMP_SYS(dup3), SCMP_SYS(pipe2),
 	/* waiting */
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_create),
@@ -169,10 +170,48 @@ static int allow(scmp_filter_ctx ctx, const int *numbers, size_t num)
 	return 0;
 }
 
+/*
+ * Not with F_SETOWN and F_SETSIG: who has a socket says with them which signal any process
+ * of the same user gets when something arrives there, without kill().
+ */
+static int allow_fcntl(scmp_filter_ctx ctx)
+{
+	static const int numbers[] = { SCMP_SYS(fcntl), SCMP_SYS(fcntl64) };
+	static const int commands[] = {
+		F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS,
+	};
+	size_t i, j;
+	int ret;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		for (j = 0; j < sizeof(commands) / sizeof(commands[0]); j++) {
+			ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, numbers[i], 1,
+					       SCMP_A1(SCMP_CMP_EQ, commands[j]));
+			if (ret && ret != -EDOM)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+/* Those of Xen's devices only: others do to a socket what fcntl() may not */
+static int allow_xen_ioctl(scmp_filter_ctx ctx)
+{
+	/* privcmd, evtchn and gntdev */
+	static const char types[] = { 'P', 'E', 'G' };
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < sizeof(types) && !ret; i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, _IOC_TYPEMASK << _IOC_TYPESHIFT,
+					       types[i] << _IOC_TYPESHIFT));
+	return ret;
+}
+
 /* No code from data, no other kind of socket, no signal but the one that says "abort" */
 static int allow_some(scmp_filter_ctx ctx, bool xen)
 {
-	static const uint8_t xen_types[] = { 'G', 'E', 'P' };
 	static const int maps[] = { SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect) };
 	size_t i;
 	int ret;
@@ -192,10 +231,8 @@ static int allow_some(scmp_filter_ctx ctx, bool xen)
 	if (!ret)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 				       SCMP_A0(SCMP_CMP_EQ, getpid()));
-	/* Of gntdev, evtchn and privcmd: what comes from a terminal has other letters */
-	for (i = 0; !ret && xen && i < sizeof(xen_types); i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, xen_types[i] << 8));
+	if (!ret && xen)
+		ret = allow_xen_ioctl(ctx);
 	return ret;
 }
 
@@ -215,6 +252,8 @@ static int load_filter(bool xen)
 		ret = allow(ctx, sanitizer_calls,
 			    sizeof(sanitizer_calls) / sizeof(sanitizer_calls[0]));
 #endif
+	if (!ret)
+		ret = allow_fcntl(ctx);
 	if (!ret)
 		ret = allow_some(ctx, xen);
 	if (!ret)

@@ -36,7 +36,7 @@ char *confine_text(const struct confinement *conf);
 
 /*
  * Do it, for all threads; there is no way back. @xen: the carrier is Xen's, which
- * needs ioctl() and to open its devices. 0, or -1 with @err set.
+ * needs the ioctls of its devices. 0, or -1 with @err set.
  */
 int confine(const struct confinement *conf, bool xen, struct errmsg *err);
 

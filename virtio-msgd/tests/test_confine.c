@@ -8,12 +8,14 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -35,7 +37,7 @@
  * What @attempt() returns, once a process was confined as @conf says: 0, an errno value,
  * or the negative number of the signal that ended it
  */
-static int confined(const struct confinement *conf, int (*attempt)(void))
+static int confined_for(const struct confinement *conf, bool xen, int (*attempt)(void))
 {
 	struct errmsg err;
 	int status;
@@ -45,7 +47,7 @@ static int confined(const struct confinement *conf, int (*attempt)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		if (confine(conf, false, &err)) {
+		if (confine(conf, xen, &err)) {
 			fprintf(stderr, "%s\n", err.text);
 			_exit(CANNOT_CONFINE);
 		}
@@ -56,6 +58,11 @@ static int confined(const struct confinement *conf, int (*attempt)(void))
 		return -WTERMSIG(status);
 	assert_int_not_equal(WEXITSTATUS(status), CANNOT_CONFINE);
 	return WEXITSTATUS(status);
+}
+
+static int confined(const struct confinement *conf, int (*attempt)(void))
+{
+	return confined_for(conf, false, attempt);
 }
 
 static int outcome(long ret)
@@ -113,6 +120,28 @@ static int try_kill(void)
 static int try_signal_other(void)
 {
 	return outcome(syscall(SYS_tgkill, 1, 1, SIGTERM));
+}
+
+/* What arrives at a socket may be told to its owner, which is anybody */
+static int try_own(void)
+{
+	return outcome(fcntl(socket(AF_UNIX, SOCK_STREAM, 0), F_SETOWN, getppid()));
+}
+
+static int try_choose_signal(void)
+{
+	return outcome(fcntl(socket(AF_UNIX, SOCK_STREAM, 0), F_SETSIG, SIGKILL));
+}
+
+/* Memory that no limit counts */
+static int try_memory_file(void)
+{
+	return outcome(memfd_create("more", MFD_CLOEXEC));
+}
+
+static int try_truncate(void)
+{
+	return outcome(ftruncate(STDERR_FILENO, 0));
 }
 
 static int try_ptrace(void)
@@ -180,6 +209,10 @@ static void test_forbidden(void **state)
 		{ "fork", try_fork },
 		{ "kill", try_kill },
 		{ "signal another process", try_signal_other },
+		{ "have a signal sent to another process", try_own },
+		{ "choose that signal", try_choose_signal },
+		{ "make a file of memory", try_memory_file },
+		{ "cut the log", try_truncate },
 		{ "ptrace", try_ptrace },
 		{ "read another process's memory", try_read_other },
 		{ "map code", try_code },
@@ -202,16 +235,20 @@ static void test_forbidden(void **state)
 	}
 }
 
+/* Of another process */
+static int guest_memory;
+
 /* What the guest's memory, its interrupts and a backend take */
 static int use_what_is_needed(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "/nonexistent" };
-	int memory = memfd_create("guest", MFD_CLOEXEC), bell = eventfd(0, EFD_CLOEXEC);
+	int memory = fcntl(guest_memory, F_DUPFD_CLOEXEC, 0), bell = eventfd(0, EFD_CLOEXEC);
 	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
 	const uint64_t one = 1;
 	void *data;
 
-	if (memory < 0 || bell < 0 || sock < 0 || ftruncate(memory, 4096))
+	if (memory < 0 || bell < 0 || sock < 0 || fcntl(memory, F_GET_SEALS) < 0 ||
+	    fcntl(bell, F_SETFL, fcntl(bell, F_GETFL) | O_NONBLOCK))
 		return 1;
 	data = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	if (data == MAP_FAILED || munmap(data, 4096))
@@ -231,7 +268,31 @@ static int use_what_is_needed(void)
 static void test_needed(void **state)
 {
 	(void)state;
+	guest_memory = memfd_create("guest", MFD_CLOEXEC);
+	assert_true(guest_memory >= 0);
+	assert_int_equal(ftruncate(guest_memory, 4096), 0);
 	assert_int_equal(confined(&confinement_default, use_what_is_needed), 0);
+	close(guest_memory);
+}
+
+/* Xen's ioctl() is let through, and says that this is no device of Xen's. */
+static int use_xen_ioctl(void)
+{
+	return outcome(syscall(SYS_ioctl, socket(AF_UNIX, SOCK_STREAM, 0), _IO('P', 0), 0));
+}
+
+static int try_own_by_ioctl(void)
+{
+	const int pid = getppid();
+
+	return outcome(syscall(SYS_ioctl, socket(AF_UNIX, SOCK_STREAM, 0), FIOSETOWN, &pid));
+}
+
+static void test_xen(void **state)
+{
+	(void)state;
+	assert_int_equal(confined_for(&confinement_default, true, use_xen_ioctl), ENOTTY);
+	assert_int_equal(confined_for(&confinement_default, true, try_own_by_ioctl), EPERM);
 }
 
 static int call_abort(void)
@@ -324,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_needed),
+		cmocka_unit_test(test_xen),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_without_filter),
