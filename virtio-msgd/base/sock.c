@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -31,13 +32,17 @@ static int open_socket(const char *path, struct sockaddr_un *addr, struct errmsg
 	return fd;
 }
 
-int sock_connect(const char *path, struct errmsg *err)
+static int connect_to(const char *path, bool senders_known, struct errmsg *err)
 {
+	static const int on = 1;
 	struct sockaddr_un addr;
 	int fd = open_socket(path, &addr, err);
 
 	if (fd < 0)
 		return -1;
+	/* Of what is sent before it is set, nobody knows who did */
+	if (senders_known)
+		setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
 		int saved = errno;
 
@@ -47,6 +52,16 @@ int sock_connect(const char *path, struct errmsg *err)
 		return -1;
 	}
 	return fd;
+}
+
+int sock_connect(const char *path, struct errmsg *err)
+{
+	return connect_to(path, false, err);
+}
+
+int sock_connect_known(const char *path, struct errmsg *err)
+{
+	return connect_to(path, true, err);
 }
 
 /* A socket that its server left behind when it ended */

@@ -21,6 +21,8 @@ int sock_listen(const char *path, struct errmsg *err);
 
 /* Connect to @path: the descriptor, or -1 with errno and @err set. */
 int sock_connect(const char *path, struct errmsg *err);
+/* The same, and sock_receive() can tell who sent what arrives, from the first byte on. */
+int sock_connect_known(const char *path, struct errmsg *err);
 
 /*
  * Send what there is room for, with @num descriptors, which go with the first byte; how

@@ -168,12 +168,10 @@ int channel_send_fds(int sock, json_t *message, const int *fds, unsigned int num
 
 static json_t *receive_object(int sock, int *fds, unsigned int num_fds, pid_t *pid)
 {
-	static const int on = 1;
 	char *text = malloc(MAX_MEETING);
 	json_t *message = NULL;
 	ssize_t len;
 
-	setsockopt(sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	errno = ETIMEDOUT;
 	if (text && ready(sock, POLLIN)) {
 		len = sock_receive(sock, text, MAX_MEETING, fds, num_fds, pid);

@@ -42,7 +42,7 @@ void channel_close(struct channel *channel, bool flush);
  * for the second NULL with errno set.
  */
 int channel_send_fds(int sock, json_t *message, const int *fds, unsigned int num_fds);
-/* @pid: gets who sent it, by the kernel's word */
+/* @pid: gets who sent it, by the kernel's word, where sock_connect_known() was used */
 json_t *channel_receive_fds(int sock, int *fds, unsigned int num_fds, pid_t *pid);
 
 #endif

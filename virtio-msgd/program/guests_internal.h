@@ -119,6 +119,8 @@ struct guest {
 
 extern struct guest *guests;
 
+/* Milliseconds of a clock that only goes forward */
+int64_t guests_now_ms(void);
 void guest_free(struct guest *guest);
 /* Its process is gone, with that status of waitpid(). */
 void guest_ended(struct guest *guest, int status);

@@ -21,10 +21,13 @@
 #include "program/channel.h"
 #include "program/guests_internal.h"
 
+/* How long all those that are there have to say who they are */
+#define HELLO_MS	5000
+
 /**
  * struct found - a process without a parent
  * @next: the next one
- * @hello: what it says of itself
+ * @hello: what it says of itself; NULL: nothing that makes sense
  * @sock: the connection to it
  * @fds: the socket at which it was found, and what its guest connects to, or, of a
  *	Xen guest, where it asks for devices; -1: none
@@ -81,25 +84,51 @@ static void found_free(struct found *found)
 /* Somebody has left a socket there: a process, or nobody any more */
 static void look_at(const char *path)
 {
-	struct found *found = calloc(1, sizeof(*found));
+	struct found *found;
 	struct errmsg ignored;
+	int sock = sock_connect_known(path, &ignored);
 
-	if (!found)
+	if (sock < 0 && errno == ECONNREFUSED)
+		unlink(path);
+	/* EAGAIN: it is there, and accepts nobody */
+	if (sock < 0 && errno != EAGAIN)
 		return;
-	found->fds[0] = -1;
-	found->fds[1] = -1;
-	found->sock = sock_connect(path, &ignored);
-	if (found->sock >= 0)
-		found->hello = channel_receive_fds(found->sock, found->fds, 2, &found->pid);
-	found->path = strdup(path);
-	if (found->hello && found->path) {
-		found->next = founds;
-		founds = found;
+	found = calloc(1, sizeof(*found));
+	if (!found) {
+		if (sock >= 0)
+			close(sock);
 		return;
 	}
-	if (found->sock < 0 && errno == ECONNREFUSED)
-		unlink(path);
-	found_free(found);
+	found->fds[0] = -1;
+	found->fds[1] = -1;
+	found->sock = sock;
+	found->path = strdup(path);
+	found->next = founds;
+	founds = found;
+	if (!found->path)
+		found_free(found);
+}
+
+/* Whether something arrives, or the end; not for longer than until @deadline */
+static bool wait_readable(int sock, int64_t deadline)
+{
+	struct pollfd pfd = { .fd = sock, .events = POLLIN };
+	int64_t left = deadline - guests_now_ms();
+
+	return poll(&pfd, 1, left > 0 ? left : 0) > 0;
+}
+
+/* All were called on at once: those that are well do not wait for one that is not. */
+static void hear_all(void)
+{
+	int64_t deadline = guests_now_ms() + HELLO_MS;
+	struct found *found;
+
+	for (found = founds; found; found = found->next) {
+		if (found->sock >= 0 && wait_readable(found->sock, deadline))
+			found->hello = channel_receive_fds(found->sock, found->fds, 2,
+							   &found->pid);
+	}
 }
 
 /* It is made if it is not there, and has to be this user's alone. */
@@ -144,6 +173,7 @@ int meeting_directory(const char *listen, struct errmsg *err)
 		if (dir) {
 			look_at_all(dir);
 			closedir(dir);
+			hear_all();
 		} else {
 			ret = errmsg_set(err, "%s: %s", path, strerror(errno));
 		}
@@ -180,26 +210,45 @@ static struct found *find(const char *path)
 	return found;
 }
 
-/* Until the other end is closed, or too long */
+/* Until the other end is closed, or too long, whatever it says until then */
 static void wait_end(int sock)
 {
-	struct pollfd pfd = { .fd = sock, .events = POLLIN };
+	int64_t deadline = guests_now_ms() + END_MS;
 	char ignored[256];
 
-	while (poll(&pfd, 1, END_MS) > 0) {
+	while (guests_now_ms() < deadline && wait_readable(sock, deadline)) {
 		if (recv(sock, ignored, sizeof(ignored), MSG_DONTWAIT) <= 0)
 			return;
 	}
 }
 
-/* It serves what the user does not want any more, or is of another version. */
-static void dismiss(struct found *found)
+static bool tell_to_end(const struct found *found)
 {
 	static const char quit[] = "{\"quit\":true}\n";
 
+	return send(found->sock, quit, sizeof(quit) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
+/*
+ * It does not say who it is, so nobody knows which process to kill. It is not found any
+ * more, and ends if it ever listens: the connection stays until then.
+ */
+static void disown(struct found *found)
+{
+	log_line("%.200s: a process that an earlier virtio-msgd left does not answer: see that it is ended",
+		 strrchr(found->path, '/') + 1);
+	if (found->sock >= 0)
+		tell_to_end(found);
+	unlink(found->path);
+	*found->path = '\0';
+}
+
+/* It serves what the user does not want any more, or is of another version. */
+static void dismiss(struct found *found)
+{
 	log_line("%.200s: a process that an earlier virtio-msgd left is told to end",
 		 said(found, "name"));
-	if (send(found->sock, quit, sizeof(quit) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+	if (tell_to_end(found))
 		wait_end(found->sock);
 	/* While the connection is there it is this process, and no other with its number */
 	if (found->pid > 0)
@@ -210,14 +259,31 @@ static void dismiss(struct found *found)
 
 void meeting_rest(void)
 {
-	while (founds)
-		dismiss(founds);
+	struct found *found, *next;
+
+	for (found = founds; found; found = next) {
+		next = found->next;
+		if (found->hello)
+			dismiss(found);
+		else if (*found->path)
+			disown(found);
+	}
+}
+
+/* It may still have the guest's socket: that gives way to a new one. */
+static void free_path(const struct guest *guest)
+{
+	struct stat st;
+
+	if (guest->path && guest->sock < 0 && !lstat(guest->path, &st) && S_ISSOCK(st.st_mode))
+		unlink(guest->path);
 }
 
 /* Has the process, or at least the socket, that was found for the guest. */
 static int take(struct guest *guest, struct found *found)
 {
-	bool same = !strcmp(said(found, "mark"), guest->mark) &&
+	bool same = found->fds[0] >= 0 && (found->fds[1] >= 0 || !guest->path) &&
+		    !strcmp(said(found, "mark"), guest->mark) &&
 		    !strcmp(said(found, "version"), VERSION);
 	int ret;
 
@@ -226,7 +292,11 @@ static int take(struct guest *guest, struct found *found)
 		found->fds[1] = -1;
 	}
 	if (!same) {
-		dismiss(found);
+		if (found->hello)
+			dismiss(found);
+		else
+			disown(found);
+		free_path(guest);
 		return 0;
 	}
 	guest->pid = found->pid;

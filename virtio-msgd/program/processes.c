@@ -20,7 +20,7 @@ static const struct confinement *confinement;
 static const char *meeting_place;
 static struct event *on_child;
 
-static int64_t now_ms(void)
+int64_t guests_now_ms(void)
 {
 	struct timespec now;
 
@@ -135,7 +135,7 @@ static int start(struct guest *guest)
 	int channel;
 
 	/* Also of a start that fails: the next one waits longer and longer */
-	guest->since = now_ms();
+	guest->since = guests_now_ms();
 	channel = guest_execute(guest, confinement);
 	if (channel < 0)
 		return channel;
@@ -156,7 +156,7 @@ static void kill_process(struct guest *guest)
 /* It is to be started again: at once, unless it never lives for long */
 static void start_later(struct guest *guest)
 {
-	if (now_ms() - guest->since > LONG_LIFE_MS)
+	if (guests_now_ms() - guest->since > LONG_LIFE_MS)
 		guest->delay_ms = 0;
 	set_timer(guest, guest->delay_ms);
 	guest->state = GUEST_WAITING;
@@ -305,7 +305,7 @@ int guest_take_over(struct guest *guest, int sock)
 {
 	guest->state = GUEST_READY;
 	guest->served = true;
-	guest->since = now_ms();
+	guest->since = guests_now_ms();
 	return open_channel(guest, sock);
 }
 
@@ -389,7 +389,7 @@ void guest_start_found(struct guest *guest)
 	guest->served = true;	/* nobody waits to hear of it */
 	if (start_first(guest, &err)) {
 		log_line("%s", err.text);
-		guest->since = now_ms();
+		guest->since = guests_now_ms();
 		start_later(guest);
 	}
 }
