@@ -49,10 +49,14 @@ class Service:
         """Kill the parent only; the processes of guests go on."""
         self.machine.run("kill -KILL $(cat /run/virtio-msgd/pid)")
 
+    def guest_pids(self):
+        """The processes of guests."""
+        return self.machine.run("for pid in $(pidof virtio-msgd); do "
+                                "test $pid = $(cat /run/virtio-msgd/pid) || echo $pid; done").split()
+
     def kill_guests(self):
         """Kill the processes of guests, which the parent starts again."""
-        self.machine.run("for pid in $(pidof virtio-msgd); do "
-                         "test $pid = $(cat /run/virtio-msgd/pid) || kill -KILL $pid; done")
+        self.machine.run(f"kill -KILL {' '.join(self.guest_pids())}")
 
     def control(self, *words):
         """The answer to a command on its control socket."""

@@ -292,6 +292,8 @@ static void test_xen(void **state)
 {
 	(void)state;
 	assert_int_equal(confined_for(&confinement_default, true, use_xen_ioctl), ENOTTY);
+	/* The parent opens what is to be opened */
+	assert_int_equal(confined_for(&confinement_default, true, try_open), EPERM);
 	assert_int_equal(confined_for(&confinement_default, true, try_own_by_ioctl), EPERM);
 }
 

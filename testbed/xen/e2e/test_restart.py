@@ -70,6 +70,20 @@ class Restart(BackendTest):
         guest.destroy()
         self.assert_nothing_left(service)
 
+    def test_process_of_the_guest_has_no_rights(self):
+        service = self.serve()
+        self.guest()
+        [pid] = service.guest_pids()
+        status = self.dom0.run(f"cat /proc/{pid}/status")
+        self.assertRegex(status, r"(?m)^NoNewPrivs:\s1$")
+        self.assertRegex(status, r"(?m)^Seccomp:\s2$")
+        # What it has of xenstore it has from its parent
+        self.assertNotIn("xenbus", self.dom0.run(f"ls -l /proc/{pid}/fd"))
+        with_store = self.dom0.run("ls -l /proc/$(cat /run/virtio-msgd/pid)/task | wc -l")
+        alone = self.dom0.run(f"ls -l /proc/{pid}/task | wc -l")
+        # The library reads xenstore's messages in a thread of its own
+        self.assertEqual(int(with_store) - int(alone), 1)
+
     def test_while_the_guest_is_at_work(self):
         service = self.serve()
         guest = self.guest()
