@@ -11,7 +11,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from scripts import cache, debian, floors, kernel, say, series, tools, tree
+from scripts import cache, debian, floors, kernel, rules, say, series, tools, tree
 from scripts.git import Git
 from scripts.results import Results
 
@@ -223,6 +223,7 @@ def check_base(results, base):
 def run(results, bases=()):
     """The checks on BASES, or on both, and of the floors of all that is ours."""
     results.stage("make check, floors", floors.check)
+    results.stage("make check, rules", rules.check)
     for base in bases or tree.bases():
         results.stage(f"make check, {base}", check_base, base)
 

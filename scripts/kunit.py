@@ -105,6 +105,8 @@ def count(results, found):
     for name, status in found:
         if status == "PASS":
             suite = name.rpartition(".")[0]
+            # Of one with parameters the test is what is above them
+            results.names |= {name, suite}
             passed[suite] = passed.get(suite, 0) + 1
         elif status == "SKIP":
             results.skip(name, "by the test itself")

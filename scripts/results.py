@@ -14,6 +14,7 @@ class Results:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.failures = []
+        self.names = set()      # of tests that passed, as they call themselves
 
     def ok(self, name, count=1):
         """COUNT tests called NAME passed."""

@@ -2,9 +2,13 @@
 """virtio-msgd's own unit tests, as a part of the tests that are counted."""
 
 import json
+import re
 
 from scripts import say
 from testbed import msgd
+
+
+TAP = re.compile(r"^ok \d+ - (\w+)", re.MULTILINE)
 
 
 def run(results):
@@ -29,6 +33,8 @@ def count(results, found):
     for each in found:
         if each["result"] == "OK":
             results.ok(f"virtio-msgd: {each['name']}")
+            results.names |= {f"virtio-msgd.{each['name']}.{name}"
+                              for name in TAP.findall(each.get("stdout", ""))}
         elif each["result"] == "SKIP":
             results.skip(f"virtio-msgd: {each['name']}", "by the test itself")
         else:
