@@ -2,7 +2,7 @@
 /*
  * Between the parts of what serves a ring:
  *
- * vring.c	  where it is, and what is the same for both kinds
+ * vring_serve.c  where it is, and what is the same for both kinds
  * vring_split.c  split rings
  * vring_packed.c packed rings
  * vring_chain.c  the buffers of a request

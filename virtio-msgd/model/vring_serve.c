@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "model/vring.h"
-
+/* What is the same for both kinds of rings: where they are, and a request on its way */
 #include <endian.h>
 #include <errno.h>
 
