@@ -13,8 +13,6 @@
 #include "model/model.h"
 #include "program/channel.h"
 #include "program/control.h"
-#include "program/xen_child.h"
-#include "carriers/xen/xen.h"
 
 /* Until the parent has said what it is waited for */
 #define HEAR_SECONDS	5
@@ -210,16 +208,12 @@ static int take_parent(struct serving *serving, int fd)
 
 static int say_hello(struct child *child, int sock, json_t *hello)
 {
-	int fds[] = { child->meet, child->guest }, ret = 0;
+	int theirs = child->meets ? child->meets(child) : child->guest, ret;
+	const int fds[] = { child->meet, theirs };
 
-	if (child->xen)
-		ret = xen_child_meet(child, &fds[1]);
-	if (ret)
-		json_decref(hello);
-	else
-		ret = channel_send_fds(sock, hello, fds, 2);
-	if (child->xen && !ret)
-		close(fds[1]);
+	ret = channel_send_fds(sock, hello, fds, 2);
+	if (child->meets && theirs >= 0)
+		close(theirs);
 	return ret;
 }
 
@@ -243,7 +237,8 @@ static void on_next_parent(evutil_socket_t fd, short what, void *arg)
 		return;
 	event_del(serving->next_parent);
 	event_del(serving->alone);
-	carrier_xen_note_again();
+	if (serving->child->met)
+		serving->child->met();
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)

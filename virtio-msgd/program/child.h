@@ -19,14 +19,17 @@
  *	the process ends with its parent
  * @guest: what the guest comes by: the UML socket that listens; of a Xen guest, where
  *	the parent is asked for devices; -1: none
- * @xen: the guest is one of Xen
+ * @meets: there is another parent: makes what it gets in place of @guest, -errno: not
+ *	possible. NULL: that is @guest itself
+ * @met: it is there; NULL: nobody wants to know
  * @mark: tells this process's options from others'
  */
 struct child {
 	int channel;
 	int meet;
 	int guest;
-	bool xen;
+	int (*meets)(struct child *child);
+	void (*met)(void);
 	char mark[32];
 };
 

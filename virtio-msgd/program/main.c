@@ -216,18 +216,18 @@ out:
 static int serve_guest(struct config *config)
 {
 	struct child *child = &config->child;
+	bool xen = config->domain >= 0;
 	struct errmsg err;
 	int ret = 0;
 
 	/* It was executed by another name */
 	prctl(PR_SET_NAME, "virtio-msgd");
-	child->xen = config->domain >= 0;
 	if (child_open(child))
 		ret = errmsg_set(&err, "out of memory");
-	if (!ret && child->xen)
+	if (!ret && xen)
 		ret = xen_child_serve(child, config->domain, &err);
 	if (!ret)
-		ret = confine(&config->confinement, child->xen, &err);
+		ret = confine(&config->confinement, xen, &err);
 	if (ret) {
 		child_say(json_pack("{s:s}", "error", err.text));
 		return EXIT_FAILURE;

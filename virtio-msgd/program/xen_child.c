@@ -82,15 +82,8 @@ static const struct carrier_xen_ops ops = {
 	.over = child_guest_over,
 };
 
-int xen_child_serve(struct child *child, unsigned int domid, struct errmsg *err)
-{
-	the_child = child;
-	if (child_hear("xen", carrier_xen_hear))
-		return errmsg_set(err, "the parent does not say what there is to serve");
-	return carrier_xen_serve(domid, &ops, err);
-}
-
-int xen_child_meet(struct child *child, int *theirs)
+/* Another parent gets its end of another socket at which devices are asked for. */
+static int meets(struct child *child)
 {
 	int pair[2];
 
@@ -99,6 +92,15 @@ int xen_child_meet(struct child *child, int *theirs)
 	if (child->guest >= 0)
 		close(child->guest);
 	child->guest = pair[0];
-	*theirs = pair[1];
-	return 0;
+	return pair[1];
+}
+
+int xen_child_serve(struct child *child, unsigned int domid, struct errmsg *err)
+{
+	the_child = child;
+	child->meets = meets;
+	child->met = carrier_xen_note_again;
+	if (child_hear("xen", carrier_xen_hear))
+		return errmsg_set(err, "the parent does not say what there is to serve");
+	return carrier_xen_serve(domid, &ops, err);
 }

@@ -13,10 +13,4 @@
 
 /* Begin to serve the guest, when the parent has said what there is to know of it. */
 int xen_child_serve(struct child *child, unsigned int domid, struct errmsg *err);
-/*
- * There is another parent: @theirs gets its end of a socket at which devices are asked
- * for. 0 or -errno.
- */
-int xen_child_meet(struct child *child, int *theirs);
-
 #endif
