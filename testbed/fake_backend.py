@@ -92,17 +92,21 @@ class FakeBackend:
     def _serve(self):
         """One request; False when the connection is over."""
         data, fds = self._receive(HEADER.size)
+        request, flags, size = HEADER.unpack(data or bytes(HEADER.size))
         for fd in fds:
+            self.take(request, fd)
             os.close(fd)
         if not data:
             return False
-        request, flags, size = HEADER.unpack(data)
         payload, _ = self._receive(size) if size else (b"", [])
         self.requests.append(request)
         answer = self._answer(request, payload)
         if answer is None and flags & NEED_REPLY:
             answer = U64.pack(0)
         return self.carry_out(request, answer)
+
+    def take(self, request, fd):
+        """What is done with a descriptor that comes with REQUEST."""
 
     def carry_out(self, request, answer):
         """Send the proper ANSWER (None: there is none), or do what FAULTS has instead.
@@ -162,6 +166,18 @@ class FakeBackend:
         if offset + size > len(self.config_space):
             return b""
         return CONFIG_HEADER.pack(offset, size, flags) + self.config_space[offset:offset + size]
+
+
+class BlockingBackend(FakeBackend):
+    """Has the eventfds that it gets block, and those for kicks at once."""
+
+    FULL = (1 << 64) - 2
+
+    def take(self, request, fd):
+        if request in (SET_VRING_KICK, SET_VRING_CALL):
+            os.set_blocking(fd, True)
+        if request == SET_VRING_KICK:
+            os.write(fd, U64.pack(self.FULL))
 
 
 class HostileBackend(FakeBackend):

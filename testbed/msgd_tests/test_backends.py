@@ -54,6 +54,19 @@ class Time(MsgdTest):
         self.assertEqual(driver.status(), 15)
 
 
+class Blocking(MsgdTest):
+    def test_kick(self):
+        """A backend that makes a kick block holds up nobody."""
+        backend = fake.BlockingBackend(self.directory / "backend").start()
+        self.addCleanup(backend.stop)
+        self.serve([f"device=i2c,socket={backend.path}", "device=rng"])
+        driver = Driver(self.guest(windows=2))
+        self.wait_device(driver, I2C)
+        self.assertEqual(driver.up(), 15)
+        driver.kick()
+        self.assert_answers(driver.guest, "another window's access", window=1)
+
+
 class Memory(MsgdTest):
     """More regions than one need more than one region, which only Xen's guests have: see
     test_vhost_user.c."""

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,10 +19,20 @@
 /* Packed ring: both indices 0, both wrap counters 1 */
 #define PACKED_BASE	0x80008000
 
+/* The backend has the same eventfds: they may be non-blocking no longer. */
+static bool ready(int fd, short what)
+{
+	struct pollfd pfd = { .fd = fd, .events = what };
+
+	return poll(&pfd, 1, 0) > 0;
+}
+
 static void drain(struct vhost_user *vu, int fd)
 {
 	uint64_t count;
 
+	if (!ready(fd, POLLIN))
+		return;
 	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		log_limited(&vu->dev.log, "vhost-user %s: an eventfd cannot be read", vu->options.path);
 }
@@ -30,7 +41,9 @@ static void signal_fd(struct vhost_user *vu, int fd)
 {
 	uint64_t one = 1;
 
-	/* EAGAIN: it is signalled as often as it can be */
+	/* Likewise EAGAIN: it is signalled as often as it can be */
+	if (!ready(fd, POLLOUT))
+		return;
 	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_limited(&vu->dev.log, "vhost-user %s: an eventfd cannot be written",
 			    vu->options.path);
