@@ -266,11 +266,12 @@ static void set_limits(struct blk *blk)
 
 static int resize(struct blk *blk, uint64_t size, struct errmsg *err)
 {
-	uint8_t *data = realloc(blk->data, size);
+	/* Of a new disk, only what is written becomes memory */
+	uint8_t *data = blk->data ? realloc(blk->data, size) : calloc(1, size);
 
 	if (!data)
 		return errmsg_set(err, "out of memory");
-	if (size > blk->size)
+	if (blk->data && size > blk->size)
 		memset(data + blk->size, 0, size - blk->size);
 	blk->data = data;
 	blk->size = size;

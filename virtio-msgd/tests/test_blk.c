@@ -4,6 +4,8 @@
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define SECTORS		64
 
@@ -500,6 +502,30 @@ static void read_only(void **state)
 	assert_int_equal(set_range(VIRTIO_BLK_T_DISCARD, 0, 1), VIRTIO_BLK_S_IOERR);
 }
 
+/* Bytes of this process that are in memory */
+static size_t resident(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "r");
+	unsigned long size, pages;
+
+	assert_non_null(statm);
+	assert_int_equal(fscanf(statm, "%lu %lu", &size, &pages), 2);
+	fclose(statm);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void new_disk_takes_no_memory(void **state)
+{
+	size_t before;
+
+	(void)state;
+	guest_free(g);
+	before = resident();
+	builtin_start("device=blk,size=268435456", 0);
+	assert_true(resident() < before + (64 << 20));
+	assert_int_equal(byte_of(268435456 / 512 - 1), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, builtin_teardown)
 
 int main(void)
@@ -522,6 +548,7 @@ int main(void)
 		TEST(large_request),
 		TEST(shrinks_meanwhile),
 		TEST(read_only),
+		TEST(new_disk_takes_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("blk", tests, NULL, NULL);
