@@ -4,7 +4,6 @@ driver: what it is for is everything before and after."""
 
 import array
 import os
-import random
 import socket
 import struct
 import threading
@@ -84,29 +83,37 @@ class FakeBackend:
                 return
             with self.line:
                 try:
+                    self.greet()
                     while self._serve():
                         pass
                 except OSError:
                     pass
+            self.part()
 
     def _serve(self):
         """One request; False when the connection is over."""
         data, fds = self._receive(HEADER.size)
-        request, flags, size = HEADER.unpack(data or bytes(HEADER.size))
-        for fd in fds:
-            self.take(request, fd)
-            os.close(fd)
+        request, flags, size = HEADER.unpack(data) if data else (0, 0, 0)
+        self.take_fds(request, fds)
         if not data:
             return False
         payload, _ = self._receive(size) if size else (b"", [])
         self.requests.append(request)
-        answer = self._answer(request, payload)
+        answer = self.answer(request, payload)
         if answer is None and flags & NEED_REPLY:
             answer = U64.pack(0)
         return self.carry_out(request, answer)
 
-    def take(self, request, fd):
-        """What is done with a descriptor that comes with REQUEST."""
+    def greet(self):
+        """A frontend has connected. Nothing is said before it asks."""
+
+    def part(self):
+        """It is gone."""
+
+    def take_fds(self, request, fds):
+        """The descriptors that came with REQUEST: none is of use."""
+        for fd in fds:
+            os.close(fd)
 
     def carry_out(self, request, answer):
         """Send the proper ANSWER (None: there is none), or do what FAULTS has instead.
@@ -144,7 +151,7 @@ class FakeBackend:
         """Send a reply."""
         self.line.sendall(HEADER.pack(request, VERSION | REPLY, len(payload)) + payload)
 
-    def _answer(self, request, payload):
+    def answer(self, request, payload):
         """The reply that REQUEST has of its own, or None."""
         if request == GET_FEATURES:
             return U64.pack(self.features)
@@ -173,71 +180,10 @@ class BlockingBackend(FakeBackend):
 
     FULL = (1 << 64) - 2
 
-    def take(self, request, fd):
-        if request in (SET_VRING_KICK, SET_VRING_CALL):
-            os.set_blocking(fd, True)
-        if request == SET_VRING_KICK:
-            os.write(fd, U64.pack(self.FULL))
-
-
-class HostileBackend(FakeBackend):
-    """Does one thing wrong in RATE answers of 1, another one each time, by SEED: a size or a
-    number that is wrong, an answer that is late, early, unasked, cut, or does not come."""
-
-    # Longer than who waits a second does
-    LATE_SECONDS = 1.3
-
-    def __init__(self, path, seed, rate=0.1, **options):
-        super().__init__(path, **{"protocol": MQ | REPLY_ACK | CONFIG | CONFIGURE_MEM_SLOTS,
-                                  **options})
-        self.random, self.rate = random.Random(seed), rate
-        self.wrongs = (self._close, self._cut, self._silence, self._late, self._early,
-                       self._unasked, self._other_size, self._other_request, self._huge,
-                       self._garbage, self._noise)
-
-    def carry_out(self, request, answer):
-        if self.random.random() >= self.rate:
-            return super().carry_out(request, answer)
-        wrong = self.random.choice(self.wrongs)
-        return wrong(request, answer if answer is not None else b"") is not False
-
-    def _close(self, request, answer):
-        return False
-
-    def _cut(self, request, answer):
-        message = HEADER.pack(request, VERSION | REPLY, len(answer)) + answer
-        self.line.sendall(message[:self.random.randrange(len(message))])
-        return self.random.random() < 0.5
-
-    def _silence(self, request, answer):
-        pass
-
-    def _late(self, request, answer):
-        self.stopping.wait(self.random.uniform(0, self.LATE_SECONDS))
-        self.reply(request, answer)
-
-    def _early(self, request, answer):
-        # Before the request that it is for
-        self.reply(request, answer)
-        self.reply(request + 1, U64.pack(0))
-
-    def _unasked(self, request, answer):
-        self.reply(self.random.randrange(64), self.random.randbytes(8))
-        self.reply(request, answer)
-
-    def _other_size(self, request, answer):
-        self.reply(request, self.random.randbytes(self.random.randrange(300)))
-
-    def _other_request(self, request, answer):
-        self.line.sendall(HEADER.pack(self.random.randrange(1 << 32), self.random.randrange(16),
-                                      len(answer)) + answer)
-
-    def _huge(self, request, answer):
-        self.line.sendall(HEADER.pack(request, VERSION | REPLY, self.random.randrange(1 << 32)))
-
-    def _garbage(self, request, answer):
-        self.line.sendall(self.random.randbytes(self.random.randrange(1, 1000)))
-
-    def _noise(self, request, answer):
-        # Values that are possible, and not expected
-        self.reply(request, self.random.randbytes(len(answer)))
+    def take_fds(self, request, fds):
+        for fd in fds:
+            if request in (SET_VRING_KICK, SET_VRING_CALL):
+                os.set_blocking(fd, True)
+            if request == SET_VRING_KICK:
+                os.write(fd, U64.pack(self.FULL))
+        super().take_fds(request, fds)

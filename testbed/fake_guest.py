@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 
+from scripts import wait
 from testbed import mmio_sock
 
 BASE = 0x10000000           # of the region
@@ -71,6 +72,16 @@ class FakeGuest:
             self.disconnect()
             raise Refused(error)
         return self
+
+    def connect_soon(self):
+        """The same as soon as somebody is there who takes it, within the deadline."""
+        def attempt():
+            try:
+                return self.connect()
+            except (Refused, ConnectionError, BlockingIOError):
+                return None
+
+        return wait.until(attempt, self.seconds, 0.01) or self.connect()
 
     def hello(self):
         """The first words."""

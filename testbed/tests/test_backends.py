@@ -153,27 +153,6 @@ class Fake(InDirectory):
         self.assertEqual(self.call(line, fake_backend.GET_CONFIG,
                                    struct.pack("=III", 2, 7, 0) + bytes(7)), b"")
 
-    def test_hostile_is_wrong_in_many_ways_and_goes_on(self):
-        backend = fake_backend.HostileBackend(self.path, seed=1, rate=1)
-        backend.LATE_SECONDS = 0.01
-        backend.start()
-        self.addCleanup(backend.stop)
-        answers = set()
-        for _ in range(100):
-            with socket.socket(socket.AF_UNIX) as line:
-                line.connect(str(self.path))
-                line.settimeout(0.05)
-                line.sendall(struct.pack("=III", fake_backend.GET_FEATURES, 1, 0))
-                try:
-                    answers.add(line.recv(4096))
-                except TimeoutError:
-                    answers.add(None)
-                except ConnectionError:
-                    pass
-        # Silence, the end of the connection, and more
-        self.assertLessEqual({None, b""}, answers)
-        self.assertGreater(len(answers), 20)
-
     def test_stop_is_seen(self):
         backend, line = self.connect()
         self.call(line, fake_backend.GET_FEATURES)

@@ -54,6 +54,16 @@ class Connection(GuestTest):
             guest.read(0)
         guest.connect()
 
+    def test_connects_when_somebody_is_there(self):
+        device = mmio_sock.Device()
+        guest = self.serve(device, error=errno.EBUSY)
+        guest.seconds = 0.1
+        with self.assertRaises(fake_guest.Refused):
+            guest.connect_soon()
+        guest.seconds = 5
+        threading.Timer(0.05, setattr, [device.server, "error", 0]).start()
+        self.assertEqual(guest.connect_soon().read(0), 0)
+
     def test_interrupts(self):
         device = mmio_sock.Device()
         guest = self.serve(device).connect()
