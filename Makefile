@@ -8,8 +8,8 @@ BASE ?= mainline
 base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
 run := python3 -m make
 
-.PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench bench-xen clean \
-	python
+.PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench bench-xen \
+	bench-neighbours clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make kernel    build a kernel with virtio-msg (ARCH=, CONFIG=file of options)'
 	@echo 'make bench     measure virtio-mmio and virtio-msg side by side'
 	@echo 'make bench-xen the same in a guest under Xen'
+	@echo 'make bench-neighbours  what neighbours cost a guest, and a guest the host'
 	@echo 'make clean     remove out/ (downloads and builds are in the cache, see below)'
 	@echo
 	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
@@ -73,6 +74,9 @@ bench: python
 
 bench-xen: python
 	@$(run) bench-xen --base=$(base) $(ARGS)
+
+bench-neighbours: python
+	@$(run) bench-neighbours $(ARGS)
 
 clean:
 	rm -rf out

@@ -20,6 +20,7 @@ COMMANDS = {
     "test-xen": ("testbed.xen.test", "main"),
     "bench": ("bench.run", "main"),
     "bench-xen": ("bench.run", "xen"),
+    "bench-neighbours": ("bench.neighbours", "main"),
 }
 
 
