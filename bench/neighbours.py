@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bench-neighbours: what a guest's neighbours cost it, and what a guest costs the host.
 
-    make bench-neighbours                            in about five minutes
+    make bench-neighbours                            in about six minutes
     make bench-neighbours ARGS=--rounds=51           more rounds
     make bench-neighbours ARGS="--neighbours=4"      of each kind, 2 otherwise
     make bench-neighbours ARGS=--program=PATH        of another virtio-msgd
