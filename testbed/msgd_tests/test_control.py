@@ -13,9 +13,13 @@ import subprocess
 import time
 from pathlib import Path
 
+from testbed import fake_backend as fake
+from testbed.fake_driver import Driver
 from testbed.fake_guest import FakeGuest, Refused
 from testbed.msgd_tests.case import SOON, MsgdTest, number_of, program
 
+I2C = 34
+CLIENTS = 64
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -98,6 +102,33 @@ class Control(MsgdTest):
             with line.makefile("rb") as stream:
                 found = list(stream)
         self.assertEqual(len(found), 3000)
+
+    def abandon(self, server, command):
+        """Ask for what takes long, and be gone: whether it was heard."""
+        try:
+            with server.client() as line:
+                line.sendall(b"{}\n" + json.dumps(command).encode() + b"\n")
+                # The answer to the first one is never read, so the end is an error
+                return bool(line.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def test_requests_that_nobody_waits_for(self):
+        """They are under way all the same: there are not more of them than of clients."""
+        backend = self.backend(faults={fake.SET_MEM_TABLE: fake.HANG})
+        server = self.serve([f"device=i2c,socket={backend.path},answer=4"])
+        driver = Driver(self.guest())
+        self.wait_device(driver, I2C)
+        driver.negotiate()
+        driver.queue()
+        driver.write(0x100, 0xC << 48 | 0x0800, 8)
+        driver.guest.begin(2, 4, 0x108, 15)
+        heard = sum(self.abandon(server, {"command": "set", "window": "0"})
+                    for _ in range(100))
+        self.assertGreater(heard, 10)
+        self.assertLessEqual(heard, CLIENTS)
+        driver.guest.finish()
+        self.wait(server.serves, "the control socket's turn")
 
 
 class ConfigFile(MsgdTest):

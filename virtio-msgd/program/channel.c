@@ -94,13 +94,20 @@ void channel_send(struct channel *channel, json_t *message)
 	free(text);
 }
 
+bool channel_takes(const struct channel *channel)
+{
+	return evbuffer_get_length(bufferevent_get_output(channel->bev)) < CHANNEL_MAX_LINE;
+}
+
 void channel_drain(struct channel *channel)
 {
 	struct evbuffer *input = bufferevent_get_input(channel->bev);
 
 	/* It is the bufferevent's to fill, otherwise */
 	evbuffer_unfreeze(input, 0);
-	while (evbuffer_read(input, bufferevent_getfd(channel->bev), CHANNEL_MAX_LINE) > 0)
+	/* Who holds the other end now may have no end of what to say */
+	while (evbuffer_get_length(input) < CHANNEL_MAX_LINE &&
+	       evbuffer_read(input, bufferevent_getfd(channel->bev), CHANNEL_MAX_LINE) > 0)
 		;
 	evbuffer_freeze(input, 0);
 	on_read(channel->bev, channel);

@@ -31,6 +31,8 @@ struct channel_ops {
 struct channel *channel_open(int fd, const struct channel_ops *ops, void *arg);
 /* Send an object, whose reference is taken; never waits. */
 void channel_send(struct channel *channel, json_t *message);
+/* There is not so much unsent that the other side must have stopped listening. */
+bool channel_takes(const struct channel *channel);
 /* Take what has arrived already, before the other side is said to be gone. */
 void channel_drain(struct channel *channel);
 /* @flush: wait, for a moment, until what was sent is taken */

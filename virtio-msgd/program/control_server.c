@@ -24,7 +24,7 @@
  * struct client - who is connected
  * @next: the next one
  * @control: the socket
- * @bev: the connection
+ * @bev: the connection; NULL: it is gone, but not what it asked
  * @turn: looks for the next request
  * @question: the request that is being answered, or NULL
  * @ended: it sends nothing more
@@ -40,7 +40,7 @@ struct client {
 
 /**
  * struct question - a request on its way
- * @client: who asked; NULL: it is gone
+ * @client: who asked; NULL: the control socket is closed
  */
 struct question {
 	struct client *client;
@@ -55,7 +55,7 @@ struct control {
 	unsigned int num_clients;
 };
 
-static void client_close(struct client *client)
+static void client_free(struct client *client)
 {
 	struct client **at = &client->control->clients;
 
@@ -67,8 +67,21 @@ static void client_close(struct client *client)
 		client->question->client = NULL;
 	if (client->turn)
 		event_free(client->turn);
-	bufferevent_free(client->bev);
+	if (client->bev)
+		bufferevent_free(client->bev);
 	free(client);
+}
+
+/* It counts until what it asked is done, or there would be no end of what is asked. */
+static void client_close(struct client *client)
+{
+	if (!client->question) {
+		client_free(client);
+		return;
+	}
+	event_del(client->turn);
+	bufferevent_free(client->bev);
+	client->bev = NULL;
 }
 
 static size_t waiting_output(const struct client *client)
@@ -101,10 +114,13 @@ static void on_reply(void *arg, json_t *reply)
 	struct question *question = arg;
 	struct client *client = question->client;
 
-	if (client) {
+	if (client)
 		client->question = NULL;
+	if (client && client->bev) {
 		send_reply(client, reply);
 		next_turn(client);
+	} else if (client) {
+		client_free(client);
 	}
 	json_decref(reply);
 	free(question);
@@ -258,7 +274,7 @@ int control_serve(struct control *control, struct errmsg *err)
 void control_close(struct control *control)
 {
 	while (control->clients)
-		client_close(control->clients);
+		client_free(control->clients);
 	if (control->listener)
 		listener_free(control->listener);
 	else

@@ -44,6 +44,11 @@ void guest_forget_questions(struct guest *guest)
 	}
 }
 
+static json_t *no_answer(const struct guest *guest)
+{
+	return json_pack("{s:s++}", "error", guest->name, ": ", "its process does not answer");
+}
+
 /* It does not answer: what it says later is for nobody. */
 static void out_of_patience(evutil_socket_t fd, short what, void *arg)
 {
@@ -54,8 +59,7 @@ static void out_of_patience(evutil_socket_t fd, short what, void *arg)
 	while (*at != question)
 		at = &(*at)->next;
 	*at = question->next;
-	question->answer(question->arg, json_pack("{s:s++}", "error", question->guest->name,
-						  ": ", "its process does not answer"));
+	question->answer(question->arg, no_answer(question->guest));
 	event_free(question->patience);
 	free(question);
 }
@@ -63,9 +67,15 @@ static void out_of_patience(evutil_socket_t fd, short what, void *arg)
 void guest_ask(struct guest *guest, const json_t *request, control_answer *answer, void *arg)
 {
 	static const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
-	struct question *question;
+	struct question *question = NULL;
 
-	question = guest->state == GUEST_READY ? calloc(1, sizeof(*question)) : NULL;
+	if (guest->channel && !channel_takes(guest->channel)) {
+		answer(arg, no_answer(guest));
+		return;
+	}
+	/* It has no channel any more when it is ready no longer, which is known a moment later. */
+	if (guest->state == GUEST_READY && guest->channel)
+		question = calloc(1, sizeof(*question));
 	if (question)
 		question->patience = evtimer_new(loop, out_of_patience, question);
 	if (!question || !question->patience) {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "program/channel.h"
+#include "program/guests_internal.h"
 
 static unsigned int messages;
 static bool closed;
@@ -95,6 +96,55 @@ static void drained_and_used(void **state)
 	assert_string_equal(last, "more");
 }
 
+/*
+ * Questions to a guest's process
+ */
+
+static unsigned int answers, refusals;
+
+static void on_answer(void *arg, json_t *reply)
+{
+	(void)arg;
+	answers++;
+	refusals += json_object_get(reply, "error") != NULL;
+	json_decref(reply);
+}
+
+/* The channel is closed, and nobody has heard yet that the process is at its end. */
+static void question_without_channel(void **state)
+{
+	struct guest guest = { .state = GUEST_READY };
+	json_t *request = json_object();
+
+	(void)state;
+	answers = 0;
+	guest_ask(&guest, request, on_answer, NULL);
+	assert_int_equal(answers, 1);
+	json_decref(request);
+}
+
+/* A process that hangs is asked now and then, for days. */
+static void questions_that_are_not_read(void **state)
+{
+	struct guest guest = { .state = GUEST_READY, .name = (char *)"guest" };
+	static char text[65000];
+	json_t *request;
+	unsigned int i;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	request = json_pack("{s:s%}", "text", text, sizeof(text));
+	guest.channel = ends[0];
+	answers = 0;
+	refusals = 0;
+	for (i = 0; i < 1000; i++)
+		guest_ask(&guest, request, on_answer, NULL);
+	assert_in_range(answers, 900, 999);
+	assert_int_equal(refusals, answers);
+	guest_forget_questions(&guest);
+	json_decref(request);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -103,6 +153,8 @@ int main(void)
 		TEST(both_ways),
 		TEST(last_words),
 		TEST(drained_and_used),
+		TEST(question_without_channel),
+		TEST(questions_that_are_not_read),
 	};
 
 	return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
