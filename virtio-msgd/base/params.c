@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More than anything knows. Each new one is compared with all that are there. */
+#define MAX_PARAMS	64
+
 static struct param *params_find(struct params *params, const char *name)
 {
 	struct param *param;
@@ -21,16 +24,19 @@ int params_add(struct params *params, const char *name, const char *value,
 	       struct errmsg *err)
 {
 	struct param *param, **end = &params->first;
+	unsigned int num = 0;
 
 	if (params_find(params, name))
 		return errmsg_set(err, "%s is given twice", name);
+	for (; *end; end = &(*end)->next)
+		num++;
+	if (num == MAX_PARAMS)
+		return errmsg_set(err, "there are too many parameters");
 	param = calloc(1, sizeof(*param));
 	if (!param)
 		return errmsg_set(err, "out of memory");
 	param->name = strdup(name);
 	param->value = strdup(value);
-	while (*end)
-		end = &(*end)->next;
 	*end = param;
 	if (!param->name || !param->value)
 		return errmsg_set(err, "out of memory");

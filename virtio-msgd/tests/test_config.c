@@ -89,6 +89,17 @@ static void refused(const char *name, const char *value, const char *why)
 	assert_string_equal(err.text, why);
 }
 
+/* Each is compared with all others: without a bound, a command would hold up a guest */
+static const char *too_many(void)
+{
+	static char text[512];
+	unsigned int i, len = 0;
+
+	for (i = 0; i < 65; i++)
+		len += snprintf(text + len, sizeof(text) - len, "%sp%u=", i ? "," : "", i);
+	return text;
+}
+
 static void wrong_options(void **state)
 {
 	(void)state;
@@ -98,6 +109,7 @@ static void wrong_options(void **state)
 	assert_int_equal(option("uml", in_dir("a")), 0);
 	refused("window", "device", "window: \"device\" is not of the form name=value");
 	refused("window", "device=rng,device=rng", "window: device is given twice");
+	refused("window", too_many(), "window: there are too many parameters");
 	refused("window", "page=maybe", "window: page=maybe: on or off is expected");
 	refused("window", "personality=x", "window: personality=x: msg or mmio is expected");
 	refused("window", "msg-size=51", "window: msg-size=51: a number from 52 to 256 is expected");
