@@ -97,6 +97,20 @@ class Left(MsgdTest):
         os.kill(self.pid, signal.SIGCONT)
         self.wait(lambda: not Path(f"/proc/{self.pid}").exists(), "its end")
 
+    def test_next_parent_cannot_start(self):
+        """A mistake in the options of one guest is not felt by those that are served."""
+        guest = self.guest()
+        self.server.crash()
+        right = self.server.guests["other"]
+        self.server.guests["other"] = ["device=nonsense"]
+        failed = subprocess.run(self.server.command(), capture_output=True, check=False)
+        self.assertEqual(failed.returncode, 2)
+        self.assert_answers(guest)
+        self.server.guests["other"] = right
+        self.server.start()
+        self.wait_log(self.server, "msgd.sock: goes on")
+        self.assert_answers(guest)
+
     def test_nonsense(self):
         self.impostor("nonsense")
         self.assert_served()

@@ -43,6 +43,11 @@ bool guests_any(void);
  * 0, or -1 with @err set.
  */
 int guests_start(const struct confinement *conf, const char *listen, struct errmsg *err);
+/*
+ * This parent is not going to serve: leave those that an earlier one had as they were, for
+ * the next one.
+ */
+void guests_leave(void);
 /* End all, in order, as far as they do so in time. Returns when they are gone. */
 void guests_stop(void);
 

@@ -163,6 +163,8 @@ void meeting_directory_remove(const char *listen);
  */
 int meeting_open(struct guest *guest, const char *listen);
 void meeting_close(struct guest *guest);
+/* The same, but the socket stays where the next parent looks for it. */
+void meeting_leave(struct guest *guest);
 /* Those that are no guest's any more are told to end. */
 void meeting_rest(void);
 

@@ -190,6 +190,7 @@ static int serve(struct config *config)
 	}
 	if (start(config, &err) || (control && control_serve(control, &err))) {
 		ret = fail(&err);
+		guests_leave();
 	} else {
 		/* We may have been told to end before all guests were served */
 		if (!event_base_got_break(loop))

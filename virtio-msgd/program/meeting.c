@@ -354,10 +354,15 @@ int meeting_open(struct guest *guest, const char *listen)
 
 void meeting_close(struct guest *guest)
 {
-	if (guest->meet >= 0)
-		close(guest->meet);
 	if (guest->meet_path)
 		unlink(guest->meet_path);
+	meeting_leave(guest);
+}
+
+void meeting_leave(struct guest *guest)
+{
+	if (guest->meet >= 0)
+		close(guest->meet);
 	guest->meet = -1;
 	free(guest->meet_path);
 	guest->meet_path = NULL;

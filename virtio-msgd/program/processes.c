@@ -411,6 +411,22 @@ static void end(struct guest *guest)
 	set_timer(guest, END_MS);
 }
 
+void guests_leave(void)
+{
+	struct guest *guest, *next;
+
+	for (guest = guests; guest; guest = next) {
+		next = guest->next;
+		if (!guest->adopted || !guest->channel)
+			continue;
+		if (guest->sock >= 0)
+			close(guest->sock);
+		guest->sock = -1;
+		meeting_leave(guest);
+		guest_free(guest);
+	}
+}
+
 void guests_stop(void)
 {
 	struct guest *guest;
