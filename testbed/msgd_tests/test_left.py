@@ -35,6 +35,13 @@ elif mode == "alone":
     sys.exit(not line.recv(100))
 else:
     socket.send_fds(line, [hello], [each.fileno() for each in sockets])
+if mode == "shares" and not os.fork():
+    time.sleep(20)
+    sys.exit()
+for text in line.makefile() if mode == "shares" else ():
+    if "request" in text:
+        reply = {"id": json.loads(text)["id"], "reply": {"ok": {"carriers": []}}}
+        line.sendall(json.dumps(reply).encode() + b"\\n")
 while mode == "talks":
     line.sendall(b"{}\\n")
     time.sleep(0.1)
@@ -47,6 +54,10 @@ class Left(MsgdTest):
 
     def setUp(self):
         super().setUp()
+        # What does not end is waited for, before it is killed
+        patience = mock.patch.object(msgd, "SECONDS", MANY_SECONDS)
+        patience.start()
+        self.addCleanup(patience.stop)
         self.server = self.serve(["device=i2c"], {"other": ["device=i2c"]})
         self.other = self.guest("other")
         self.pid = self.server.processes()["msgd.sock"]
@@ -122,6 +133,15 @@ class Left(MsgdTest):
 
     def test_talks_instead_of_ending(self):
         process = self.impostor("talks", mark="other")
-        with mock.patch.object(msgd, "SECONDS", MANY_SECONDS):
-            self.assert_served()
+        self.assert_served()
         self.assertEqual(process.wait(), -signal.SIGKILL)
+
+    def test_channel_in_other_hands(self):
+        """It does not end, and when it is killed its channel is still there."""
+        process = self.impostor("shares")
+        self.server.start()
+        self.wait_log(self.server, "msgd.sock: goes on")
+        os.kill(self.server.pid, signal.SIGTERM)
+        self.assertEqual(self.server.process.wait(15), 0)
+        self.assertEqual(process.wait(), -signal.SIGKILL)
+        self.server.start()

@@ -190,6 +190,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (guest->state == GUEST_STARTING && !guest->problem[0])
 		snprintf(guest->problem, sizeof(guest->problem), "its process does not start");
 	kill_process(guest);
+	/* Nothing but its channel would say so, and that may be in somebody else's hands */
+	if (guest->adopted)
+		guest_ended(guest, SIGKILL);
 }
 
 /* How it ended, for the user */
