@@ -8,8 +8,8 @@ BASE ?= mainline
 base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
 run := python3 -m make
 
-.PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench bench-xen \
-	bench-neighbours clean python
+.PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench \
+	bench-xen bench-neighbours clean python modules modules_install
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,8 @@ help:
 	@echo 'make series    write the patches and a cover letter to out/series/'
 	@echo 'make tree      lay the series on a kernel and say where that tree is'
 	@echo 'make kernel    build a kernel with virtio-msg (ARCH=, CONFIG=file of options)'
+	@echo 'make modules   build the core and the buses as modules for an installed kernel'
+	@echo 'make modules_install  the same, and install them (INSTALL_MOD_PATH=)'
 	@echo 'make bench     measure virtio-mmio and virtio-msg side by side'
 	@echo 'make bench-xen the same in a guest under Xen'
 	@echo 'make bench-neighbours  what neighbours cost a guest, and a guest the host'
@@ -32,6 +34,7 @@ help:
 	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
 	@echo 'DEVICE=blk     make demo with another device: i2c (default), blk, fs, net, vsock'
 	@echo 'KERNEL=dir     a kernel tree of your own instead; it is read, never changed'
+	@echo 'HEADERS=...    the kernel headers for modules: a package, or /lib/modules/VERSION'
 	@echo 'ARGS=...       more arguments for the command; ARGS=--help shows what it takes'
 	@echo 'Downloads and builds are kept in $$VIRTIO_MSG_CACHE or ~/.cache/virtio-msg.'
 
@@ -68,6 +71,10 @@ series: python
 
 kernel: python
 	@$(run) kernel --base=$(base) $(if $(ARCH),--arch=$(ARCH)) $(if $(CONFIG),--config=$(CONFIG)) $(ARGS)
+
+modules modules_install: python
+	@$(run) $@ $(if $(HEADERS),--headers=$(HEADERS)) \
+		$(if $(INSTALL_MOD_PATH),--path=$(INSTALL_MOD_PATH)) $(if $(W),W=$(W)) $(ARGS)
 
 bench: python
 	@$(run) bench --base=$(base) $(ARGS)

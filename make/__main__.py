@@ -11,6 +11,8 @@ COMMANDS = {
     "tree": ("scripts.commands", "tree_command"),
     "series": ("scripts.commands", "series_command"),
     "kernel": ("scripts.commands", "kernel_command"),
+    "modules": ("scripts.modules", "modules_command"),
+    "modules_install": ("scripts.modules", "install_command"),
     "check": ("scripts.check", "main"),
     "kunit": ("scripts.kunit", "main"),
     "fuzz": ("testbed.fuzz", "main"),
