@@ -9,7 +9,7 @@ base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
 run := python3 -m make
 
 .PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench \
-	bench-xen bench-neighbours clean python modules modules_install
+	bench-xen bench-neighbours clean python modules modules_install deb
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make kernel    build a kernel with virtio-msg (ARCH=, CONFIG=file of options)'
 	@echo 'make modules   build the core and the buses as modules for an installed kernel'
 	@echo 'make modules_install  the same, and install them (INSTALL_MOD_PATH=)'
+	@echo 'make deb       build the Debian packages virtio-msg-dkms and virtio-msgd'
 	@echo 'make bench     measure virtio-mmio and virtio-msg side by side'
 	@echo 'make bench-xen the same in a guest under Xen'
 	@echo 'make bench-neighbours  what neighbours cost a guest, and a guest the host'
@@ -75,6 +76,9 @@ kernel: python
 modules modules_install: python
 	@$(run) $@ $(if $(HEADERS),--headers=$(HEADERS)) \
 		$(if $(INSTALL_MOD_PATH),--path=$(INSTALL_MOD_PATH)) $(if $(W),W=$(W)) $(ARGS)
+
+deb: python
+	@$(run) deb $(ARGS)
 
 bench: python
 	@$(run) bench --base=$(base) $(ARGS)

@@ -13,6 +13,7 @@ COMMANDS = {
     "kernel": ("scripts.commands", "kernel_command"),
     "modules": ("scripts.modules", "modules_command"),
     "modules_install": ("scripts.modules", "install_command"),
+    "deb": ("scripts.deb", "main"),
     "check": ("scripts.check", "main"),
     "kunit": ("scripts.kunit", "main"),
     "fuzz": ("testbed.fuzz", "main"),
