@@ -59,14 +59,24 @@ def find_headers(headers):
     default those of the kernel that runs. A package is installed if it is not there."""
     chosen = headers or f"/lib/modules/{platform.release()}"
     if re.fullmatch(r"linux-headers-[\w.+~-]+", chosen):
-        debian.install([chosen])
-        chosen = f"/usr/src/{chosen}"
+        chosen = package_directory(chosen)
     for directory in (Path(chosen) / "build", Path(chosen)):
         if (directory / "include/config/kernel.release").is_file():
             return directory.resolve()
     raise say.Error(f"there are no kernel headers in {chosen}",
                     "apt-get install linux-headers-…, and name that package or its directory: "
                     "HEADERS=linux-headers-… or HEADERS=/lib/modules/…")
+
+
+def package_directory(package):
+    """The directory of a package of headers, or of what a package like linux-headers-amd64
+    stands for."""
+    debian.install([package])
+    if not Path(f"/usr/src/{package}").is_dir():
+        depends = say.output(["dpkg-query", "-W", "-f", "${Depends}", package])
+        if match := re.match(r"linux-headers-[^ ,]+", depends):
+            package = match[0]
+    return f"/usr/src/{package}"
 
 
 def release(headers):

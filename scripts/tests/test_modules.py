@@ -68,10 +68,17 @@ class Headers(unittest.TestCase):
         self.assertEqual(modules.release(self.top / "build"), "6.12.1-x")
 
     def test_package_is_installed(self):
-        with mock.patch.object(debian, "install") as install:
+        with mock.patch.object(debian, "install") as install, \
+                mock.patch.object(say, "output", return_value=""):
             with self.assertRaisesRegex(say.Error, "no kernel headers in /usr/src/linux-headers"):
                 modules.find_headers("linux-headers-0.0-none")
         install.assert_called_once_with(["linux-headers-0.0-none"])
+
+    def test_package_may_stand_for_another(self):
+        with mock.patch.object(debian, "install"), \
+                mock.patch.object(say, "output", return_value="linux-headers-0.1+x (= 0.1-1)"):
+            self.assertEqual(modules.package_directory("linux-headers-none"),
+                             "/usr/src/linux-headers-0.1+x")
 
     def test_nothing_there(self):
         with self.assertRaises(say.Error) as caught:
