@@ -12,7 +12,7 @@ import sys
 from scripts import check, kunit, say
 from scripts.results import Results
 from scripts.unittests import python_tests
-from testbed import fuzz, msgd_units
+from testbed import fuzz, installed, msgd_units
 from testbed.xen import test as xen
 
 
@@ -47,6 +47,7 @@ STAGES = (
     ("unit tests of virtio-msgd", msgd_units.run),
     ("virtio-msgd with a guest in Python", python_tests, "testbed/msgd_tests"),
     ("fuzzers of virtio-msgd", fuzz.test),
+    (installed.TITLE, installed.run),
     *((each.title, kunit.run, each) for each in kunit.RUNS),
     (UML, python_tests, "testbed/e2e"),
     (xen.TITLE, xen.run),

@@ -76,14 +76,19 @@ def dkms_lines(names):
                      for index, name in enumerate(names))
 
 
-def lay(directory, who, number, date):
-    """Make DIRECTORY a copy of the repository that can be built as packages."""
-    shutil.rmtree(directory, ignore_errors=True)
+def copy_files(directory):
+    """Copy all of the repository's files, as they are, below DIRECTORY."""
     listed = Git(say.REPO).run("ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         if (say.REPO / name).is_file():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(say.REPO / name, directory / name)
+
+
+def lay(directory, who, number, date):
+    """Make DIRECTORY a copy of the repository that can be built as packages."""
+    shutil.rmtree(directory, ignore_errors=True)
+    copy_files(directory)
     there = directory / "debian"
     names = module_names((directory / "Kbuild").read_text())
     for name in FILLED_IN:
