@@ -86,10 +86,11 @@ void virtio_msg_init(union virtio_msg *msg, u8 msg_id, size_t size)
  */
 int virtio_msg_exchange(struct virtio_msg_bus *bus, u16 dev_num,
 			union virtio_msg *req, union virtio_msg *resp,
-			       size_t min, size_t max)
+			size_t min, size_t max)
 {
+	bool traced = trace_virtio_msg_response_enabled();
 	size_t size = 0;
-	u64 start;
+	u64 start = 0;
 	int err;
 
 	if (!(bus->flags & VIRTIO_MSG_BUS_F_ATOMIC))
@@ -99,10 +100,13 @@ int virtio_msg_exchange(struct virtio_msg_bus *bus, u16 dev_num,
 	memset(&resp->hdr, 0, sizeof(resp->hdr));
 
 	trace_virtio_msg_request(bus, &req->hdr);
-	start = ktime_get_mono_fast_ns();
+	/* Clocks may be slow to read, and are for the trace only */
+	if (traced)
+		start = ktime_get_mono_fast_ns();
 	err = bus->ops->transfer(bus, &req->hdr, &resp->hdr, sizeof(*resp));
-	trace_virtio_msg_response(bus, &req->hdr, &resp->hdr, err,
-				  ktime_get_mono_fast_ns() - start);
+	if (traced)
+		trace_virtio_msg_response(bus, &req->hdr, &resp->hdr, err,
+					  ktime_get_mono_fast_ns() - start);
 
 	if (!err) {
 		u8 type = resp->hdr.type & (VIRTIO_MSG_TYPE_RESPONSE |
