@@ -285,9 +285,9 @@ static void virtio_msg_synchronize_cbs(struct virtio_device *vdev)
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
 	struct virtio_msg_bus *bus = vmdev->bus;
 
-	/* Held across callbacks, see virtio_msg_used() */
-	spin_lock_irq(&vmdev->vq_lock);
-	spin_unlock_irq(&vmdev->vq_lock);
+	/* Not for nothing: a device is reset before it has virtqueues, too */
+	if (rcu_access_pointer(vmdev->vqs))
+		synchronize_rcu();
 	if (bus->ops->synchronize_cbs)
 		bus->ops->synchronize_cbs(bus);
 }
@@ -722,8 +722,7 @@ static int virtio_msg_enable_vq(struct virtqueue *vq)
 	req.set_vqueue.driver_addr = cpu_to_le64(virtqueue_get_avail_addr(vq));
 	req.set_vqueue.device_addr = cpu_to_le64(virtqueue_get_used_addr(vq));
 
-	scoped_guard(spinlock_irq, &vmdev->vq_lock)
-		vmdev->vqs[vq->index] = vq;
+	rcu_assign_pointer(virtio_msg_own_vqs(vmdev)->vq[vq->index].vq, vq);
 	/* Even if it fails: the device side may have done it */
 	vmdev->vqs_enabled = true;
 	return virtio_msg_call(vmdev, &req, &resp, sizeof(resp.hdr),
@@ -771,18 +770,16 @@ static void virtio_msg_leak_vq(struct virtqueue *vq)
 static void virtio_msg_del_vqs(struct virtio_device *vdev)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	struct virtio_msg_vqs *vqs;
 	struct virtqueue *vq, *next;
-	struct virtqueue **vqs;
 
 	/* A driver that gives up in probe does not reset the device itself */
 	if (vmdev->vqs_enabled)
 		virtio_msg_reset(vdev);
 
-	scoped_guard(spinlock_irq, &vmdev->vq_lock) {
-		vqs = vmdev->vqs;
-		vmdev->vqs = NULL;
-		vmdev->num_vqs = 0;
-	}
+	vqs = rcu_replace_pointer(vmdev->vqs, NULL, true);
+	if (vqs)
+		synchronize_rcu();
 	virtio_msg_synchronize_cbs(vdev);
 	list_for_each_entry_safe(vq, next, &vdev->vqs, list) {
 		if (vmdev->leak_vqs)
@@ -800,19 +797,19 @@ static int virtio_msg_alloc_vqs(struct virtio_msg_device *vmdev,
 				unsigned int nvqs)
 {
 	unsigned int i, num = 0;
-	struct virtqueue **vqs;
+	struct virtio_msg_vqs *vqs;
 
 	for (i = 0; i < nvqs; i++)
 		num += !!vqs_info[i].name;
 	if (num > min_t(u32, vmdev->info.max_virtqueues, VIRTIO_MSG_MAX_VQS))
 		return -ENOENT;
-	vqs = kcalloc(num, sizeof(*vqs), GFP_KERNEL);
+	vqs = kzalloc(struct_size(vqs, vq, num), GFP_KERNEL);
 	if (!vqs)
 		return -ENOMEM;
-	scoped_guard(spinlock_irq, &vmdev->vq_lock) {
-		vmdev->vqs = vqs;
-		vmdev->num_vqs = num;
-	}
+	vqs->num = num;
+	for (i = 0; i < num; i++)
+		spin_lock_init(&vqs->vq[i].lock);
+	rcu_assign_pointer(vmdev->vqs, vqs);
 	return 0;
 }
 
@@ -862,8 +859,7 @@ static int virtio_msg_disable_vq_and_reset(struct virtqueue *vq)
 			      sizeof(resp.hdr));
 	if (err)
 		return err;
-	scoped_guard(spinlock_irq, &vmdev->vq_lock)
-		vmdev->vqs[vq->index] = NULL;
+	RCU_INIT_POINTER(virtio_msg_own_vqs(vmdev)->vq[vq->index].vq, NULL);
 	virtio_msg_synchronize_cbs(vq->vdev);
 	vq->reset = true;
 	return 0;

@@ -36,20 +36,43 @@ static struct virtio_msg_device *virtio_msg_find(struct virtio_msg_bus *bus,
 }
 
 /*
- * Rule D14. The lock is held across the callback: a virtqueue that was taken
- * out of the array is not in use any more. vdev->vqs is not for interrupts.
+ * Callbacks of one virtqueue do not overlap, and nobody waits for them: who
+ * finds that one is running has it called again when it has returned.
  */
+static irqreturn_t virtio_msg_callback(struct virtio_msg_vq *q)
+{
+	irqreturn_t ret = IRQ_NONE;
+	struct virtqueue *vq;
+	unsigned long flags;
+
+	atomic_set(&q->wanted, 1);
+	/* Either the lock is free here, or its holder sees what was just set */
+	smp_mb();
+	do {
+		if (!spin_trylock_irqsave(&q->lock, flags))
+			return IRQ_HANDLED;
+		/* Fully ordered: what is wanted later has its own look at the ring */
+		atomic_xchg(&q->wanted, 0);
+		vq = rcu_dereference(q->vq);
+		if (vq)
+			ret |= vring_interrupt(0, vq);
+		spin_unlock_irqrestore(&q->lock, flags);
+		/* The other half of that above */
+		smp_mb();
+	} while (atomic_read(&q->wanted));
+	return ret;
+}
+
+/* Rule D14. The caller holds the RCU read lock. */
 static irqreturn_t virtio_msg_used(struct virtio_msg_device *vmdev, u32 first,
 				   u32 last)
 {
+	struct virtio_msg_vqs *vqs = rcu_dereference(vmdev->vqs);
 	irqreturn_t ret = IRQ_NONE;
 	u32 i;
 
-	scoped_guard(spinlock_irqsave, &vmdev->vq_lock) {
-		for (i = first; i < vmdev->num_vqs && i <= last; i++)
-			if (vmdev->vqs[i])
-				ret |= vring_interrupt(0, vmdev->vqs[i]);
-	}
+	for (i = first; vqs && i < vqs->num && i <= last; i++)
+		ret |= virtio_msg_callback(&vqs->vq[i]);
 	return ret;
 }
 
@@ -76,7 +99,8 @@ static void virtio_msg_config_event(struct virtio_msg_device *vmdev, u32 status)
  * @dev_num: the device; one that does not exist is ignored
  *
  * EVENT_USED without a message, for every virtqueue (rule B6). Drivers'
- * callbacks run before this returns. Any context but NMI.
+ * callbacks run before this returns, but for one that another CPU is running:
+ * it runs it again. Any context but NMI.
  *
  * Return: IRQ_HANDLED if a virtqueue had something, otherwise IRQ_NONE.
  */
@@ -160,7 +184,7 @@ static void virtio_msg_event_used(struct virtio_msg_bus *bus,
  *
  * What is malformed, unknown or about no device is ignored (rule D17), so a bus
  * may hand up whatever is not a response. Drivers' callbacks run before this
- * returns. Any context but NMI.
+ * returns, as in virtio_msg_used_interrupt(). Any context but NMI.
  */
 void virtio_msg_event(struct virtio_msg_bus *bus,
 		      const struct virtio_msg_header *msg, size_t size)
@@ -257,7 +281,6 @@ static int virtio_msg_add(struct virtio_msg_bus *bus, u16 dev_num,
 	vmdev->dev_num = dev_num;
 	vmdev->info = *info;
 	spin_lock_init(&vmdev->lock);
-	spin_lock_init(&vmdev->vq_lock);
 	INIT_WORK(&vmdev->break_work, virtio_msg_break_work);
 	vmdev->vdev.id.device = info->device_id;
 	vmdev->vdev.id.vendor = info->vendor_id;

@@ -5,6 +5,9 @@
 #ifndef _DRIVERS_VIRTIO_VIRTIO_MSG_CORE_H
 #define _DRIVERS_VIRTIO_VIRTIO_MSG_CORE_H
 
+#include <linux/atomic.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
 #include <linux/virtio_msg.h>
 
 /* Large enough for every message the core sends or takes */
@@ -26,6 +29,39 @@ union virtio_msg {
 	struct virtio_msg_bus_ping ping;
 	u8 raw[VIRTIO_MSG_CORE_SIZE];
 };
+
+/**
+ * struct virtio_msg_vq - a virtqueue as those see it who call its callback
+ * @vq: the virtqueue; NULL before it is set up and while it is reset
+ * @lock: held by whoever calls the callback
+ * @wanted: the callback is to be called, once more if it is being called
+ */
+struct virtio_msg_vq {
+	struct virtqueue __rcu *vq;
+	spinlock_t lock;	/* see above */
+	atomic_t wanted;
+};
+
+/**
+ * struct virtio_msg_vqs - the virtqueues of a device
+ * @num: how many there are
+ * @vq: each of them
+ *
+ * vdev->vqs is not for interrupts. Callbacks are called in RCU read-side
+ * critical sections, so they have ended, and begin no more, a grace period
+ * after the pointer to the virtqueue, or to this, is gone.
+ */
+struct virtio_msg_vqs {
+	unsigned int num;
+	struct virtio_msg_vq vq[] __counted_by(num);
+};
+
+/* For the driver, which alone sets virtqueues up and deletes them */
+static inline struct virtio_msg_vqs *
+virtio_msg_own_vqs(struct virtio_msg_device *vmdev)
+{
+	return rcu_dereference_protected(vmdev->vqs, true);
+}
 
 size_t virtio_msg_room(const struct virtio_msg_bus *bus, size_t head);
 void virtio_msg_init(union virtio_msg *msg, u8 msg_id, size_t size);

@@ -17,6 +17,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "virtio_msg_core.h"
 #include "virtio_msg_fake.h"
 
 /* Setting up: rule D8 */
@@ -293,16 +294,19 @@ static void notify_atomic(struct kunit *test)
 	struct virtio_msg_device *vmdev = vmt_start(test);
 	struct virtqueue *vq = fix->drv->queues[1].vq;
 	struct notify_work ctx = { .vq = vq };
+	struct virtio_msg_vq *q;
 	unsigned long flags;
 	bool ok;
 
+	q = &virtio_msg_own_vqs(vmdev)->vq[1];
+
 	mutex_lock(&fix->fb->bus.lock);
 	spin_lock_irqsave(&fix->fb->lock, flags);
-	spin_lock(&vmdev->vq_lock);
+	spin_lock(&q->lock);
 	spin_lock(&vmdev->lock);
 	ok = virtqueue_notify(vq);
 	spin_unlock(&vmdev->lock);
-	spin_unlock(&vmdev->vq_lock);
+	spin_unlock(&q->lock);
 	spin_unlock_irqrestore(&fix->fb->lock, flags);
 	mutex_unlock(&fix->fb->bus.lock);
 	KUNIT_EXPECT_TRUE(test, ok);

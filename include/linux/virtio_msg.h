@@ -43,6 +43,8 @@ struct virtio_msg_info {
 	u32 max_virtqueues;
 };
 
+struct virtio_msg_vqs;
+
 /**
  * struct virtio_msg_device - a virtio device behind a message bus
  * @vdev: the virtio device; its parent is the bus's &virtio_msg_bus.parent
@@ -77,9 +79,7 @@ struct virtio_msg_device {
 	bool vqs_enabled;
 	struct work_struct break_work;
 
-	spinlock_t vq_lock;	/* protects vqs, held across their callbacks */
-	unsigned int num_vqs;
-	struct virtqueue **vqs;
+	struct virtio_msg_vqs __rcu *vqs;
 };
 
 #define to_virtio_msg_device(_vdev) \
