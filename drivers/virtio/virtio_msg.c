@@ -317,6 +317,7 @@ void virtio_msg_reset(struct virtio_device *vdev)
 	}
 	vmdev->vqs_enabled = false;
 	virtio_msg_synchronize_cbs(vdev);
+	cancel_work_sync(&vmdev->config_work);
 	/* Not before: an event on its way may have been about it */
 	WRITE_ONCE(vmdev->needs_reset, false);
 	if (!err || err == -ENODEV) {

@@ -93,6 +93,16 @@ static void virtio_msg_config_event(struct virtio_msg_device *vmdev, u32 status)
 	virtio_config_changed(&vmdev->vdev);
 }
 
+static void virtio_msg_config_work(struct work_struct *work)
+{
+	struct virtio_msg_device *vmdev =
+		container_of(work, struct virtio_msg_device, config_work);
+	u32 status;
+
+	if (!READ_ONCE(vmdev->dead) && !virtio_msg_read_status(vmdev, &status))
+		virtio_msg_config_event(vmdev, status);
+}
+
 /**
  * virtio_msg_used_interrupt - look at all virtqueues of a device
  * @bus: the bus
@@ -120,14 +130,13 @@ EXPORT_SYMBOL_GPL(virtio_msg_used_interrupt);
  * @dev_num: the device; one that does not exist is ignored
  *
  * EVENT_CONFIG without a message (rule B6). The core finds out what changed:
- * from &virtio_msg_bus_ops.peek or else by asking, so without peek this is for
- * buses with VIRTIO_MSG_BUS_F_ATOMIC. Any context but NMI.
+ * from &virtio_msg_bus_ops.peek or else by asking. No interrupt waits for a
+ * message, so that is done by a work item. Any context but NMI.
  */
 void virtio_msg_config_interrupt(struct virtio_msg_bus *bus, u16 dev_num)
 {
 	struct virtio_msg_device *vmdev;
 	struct virtio_msg_state state;
-	u32 status;
 
 	guard(rcu)();
 	vmdev = virtio_msg_find(bus, dev_num);
@@ -135,11 +144,10 @@ void virtio_msg_config_interrupt(struct virtio_msg_bus *bus, u16 dev_num)
 		return;
 	if (virtio_msg_peek(vmdev, &state)) {
 		virtio_msg_saw_generation(vmdev, state.generation);
-		status = state.status;
-	} else if (virtio_msg_read_status(vmdev, &status)) {
-		return;
+		virtio_msg_config_event(vmdev, state.status);
+	} else {
+		queue_work(system_long_wq, &vmdev->config_work);
 	}
-	virtio_msg_config_event(vmdev, status);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_config_interrupt);
 
@@ -265,6 +273,7 @@ static void virtio_msg_hide(struct virtio_msg_device *vmdev)
 {
 	xa_erase(&vmdev->bus->devices, vmdev->dev_num);
 	synchronize_rcu();
+	cancel_work_sync(&vmdev->config_work);
 	cancel_work_sync(&vmdev->break_work);
 }
 
@@ -282,6 +291,7 @@ static int virtio_msg_add(struct virtio_msg_bus *bus, u16 dev_num,
 	vmdev->info = *info;
 	spin_lock_init(&vmdev->lock);
 	INIT_WORK(&vmdev->break_work, virtio_msg_break_work);
+	INIT_WORK(&vmdev->config_work, virtio_msg_config_work);
 	vmdev->vdev.id.device = info->device_id;
 	vmdev->vdev.id.vendor = info->vendor_id;
 	vmdev->vdev.config = &virtio_msg_config_ops;
@@ -508,12 +518,20 @@ static int virtio_msg_wake(struct virtio_msg_bus *bus)
 	return err;
 }
 
-/* Also after a restore that failed: events are disabled once */
+/*
+ * Also after a restore that failed: events are disabled once. What one of them
+ * wanted to ask is not asked any more.
+ */
 static void virtio_msg_sleep(struct virtio_msg_bus *bus)
 {
+	struct virtio_msg_device *vmdev;
+	unsigned long i;
+
 	if (bus->awake && bus->ops->disable_events)
 		bus->ops->disable_events(bus);
 	bus->awake = false;
+	xa_for_each(&bus->devices, i, vmdev)
+		cancel_work_sync(&vmdev->config_work);
 }
 
 static void virtio_msg_remove_all(struct virtio_msg_bus *bus)

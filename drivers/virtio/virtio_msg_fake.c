@@ -985,13 +985,17 @@ struct virtio_msg_device *vmt_vmdev(struct vmt_bus *fb, u16 dev_num)
 EXPORT_SYMBOL_GPL(vmt_vmdev);
 
 /**
- * vmt_settle - wait for what an error in atomic context left to a work item
+ * vmt_settle - wait for what an error or an event left to work items
  * @fb: the bus
- * @dev_num: the device that failed
+ * @dev_num: the device
  */
 void vmt_settle(struct vmt_bus *fb, u16 dev_num)
 {
-	flush_work(&vmt_vmdev(fb, dev_num)->break_work);
+	struct virtio_msg_device *vmdev = vmt_vmdev(fb, dev_num);
+
+	flush_work(&vmdev->config_work);
+	/* It may fail */
+	flush_work(&vmdev->break_work);
 }
 EXPORT_SYMBOL_GPL(vmt_settle);
 

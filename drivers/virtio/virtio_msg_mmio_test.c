@@ -450,6 +450,8 @@ static struct virtio_msg_bus *mmio_bus(struct mmio_fixture *fix)
 static void mmio_settle(struct mmio_fixture *fix)
 {
 	flush_work(&mmio_bus(fix)->scan_work);
+	if (fix->drv->vdev)
+		flush_work(&mmio_vmdev(fix)->config_work);
 }
 
 /* Coming up */
@@ -1073,11 +1075,13 @@ static void interrupt_in_window(struct kunit *test)
 	mmio_forget(fix->win);
 	happens(fix->win, VIRTIO_MSG_MMIO_EVENT_CONFIG);
 	mmio_interrupt(fix);
+	mmio_settle(fix);
 	KUNIT_EXPECT_EQ(test, fix->win->traps, 1 + 1 + 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&fix->drv->config_changes), 1);
 	fix->win->dev.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	happens(fix->win, VIRTIO_MSG_MMIO_EVENT_CONFIG);
 	mmio_interrupt(fix);
+	mmio_settle(fix);
 	KUNIT_EXPECT_EQ(test, vdev->config->get_status(vdev), 0x4f);
 	/* Bits nobody knows */
 	mmio_forget(fix->win);

@@ -282,6 +282,7 @@ static void bad_response_provoke(struct vmt_fixture *fix, u8 msg_id)
 	case VIRTIO_MSG_GET_DEVICE_STATUS:
 		/* Without a status block this is how the status is found */
 		virtio_msg_config_interrupt(&fix->fb->bus, 0);
+		flush_work(&to_virtio_msg_device(vdev)->config_work);
 		break;
 	case VIRTIO_MSG_RESET_VQUEUE:
 		vdev->config->disable_vq_and_reset(fix->drv->queues[0].vq);

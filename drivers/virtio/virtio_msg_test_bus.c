@@ -666,12 +666,14 @@ static void config_interrupt_message(struct kunit *test)
 
 	/* Without a status block the status costs one message */
 	virtio_msg_config_interrupt(&fix->fb->bus, 0);
+	vmt_settle(fix->fb, 0);
 	KUNIT_EXPECT_EQ(test, vmt_count(fix->fb, STATUS), 1);
 	KUNIT_EXPECT_EQ(test, fix->fb->messages, 1);
 	KUNIT_EXPECT_EQ(test, config_changes(fix), 1);
 	KUNIT_EXPECT_EQ(test, vdev->config->get_status(vdev), 0xf);
 	fix->dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	virtio_msg_config_interrupt(&fix->fb->bus, 0);
+	vmt_settle(fix->fb, 0);
 	KUNIT_EXPECT_EQ(test, config_changes(fix), 2);
 	KUNIT_EXPECT_EQ(test, vdev->config->get_status(vdev), 0x4f);
 }
@@ -710,6 +712,7 @@ static void config_interrupt_dead(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fix->fb->messages, 1);
 	KUNIT_EXPECT_EQ(test, config_changes(fix), 1);
 	virtio_msg_config_interrupt(&fix->fb->bus, 0);
+	vmt_settle(fix->fb, 0);
 	KUNIT_EXPECT_EQ(test, fix->fb->messages, 1);
 }
 

@@ -78,6 +78,7 @@ struct virtio_msg_device {
 	bool leak_vqs;
 	bool vqs_enabled;
 	struct work_struct break_work;
+	struct work_struct config_work;
 
 	struct virtio_msg_vqs __rcu *vqs;
 };
