@@ -7,7 +7,8 @@
  * travel is up to the buses, see <linux/virtio_msg.h>.
  *
  * No buffer here is shared: every request and response lives on the stack of
- * whoever asks. The bus alone puts requests in order. What arrives is checked
+ * whoever asks. The bus alone puts requests in order, for which a bus with room
+ * for one at a time has virtio_msg_mailbox.c. What arrives is checked
  * in one place, virtio_msg_exchange(), before anybody looks at it. Comments
  * such as "D5" name rules of the protocol, see
  * Documentation/driver-api/virtio/virtio_msg.rst.
@@ -21,6 +22,8 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_msg.h>
@@ -80,6 +83,23 @@ void virtio_msg_init(union virtio_msg *msg, u8 msg_id, size_t size)
 }
 
 /*
+ * Has the bus to do without sleeping? If preemption is counted, whatever forbids
+ * it can be seen. If not, a spinlock leaves no trace; then what drivers ask for
+ * by themselves, in whatever context, is waited for awake.
+ */
+static bool virtio_msg_atomic(const struct virtio_msg_header *req)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		return !preemptible() || rcu_preempt_depth();
+	if (irqs_disabled() || in_interrupt())
+		return true;
+	if (req->type & VIRTIO_MSG_TYPE_BUS)
+		return req->msg_id == VIRTIO_MSG_BUS_PING;
+	return req->msg_id == VIRTIO_MSG_GET_CONFIG ||
+	       req->msg_id == VIRTIO_MSG_SET_CONFIG;
+}
+
+/*
  * Send a request, take its response: rule D16. A response shorter than @min or
  * longer than @max is none. On error nothing of @resp is to be used; one line
  * has been logged.
@@ -89,11 +109,14 @@ int virtio_msg_exchange(struct virtio_msg_bus *bus, u16 dev_num,
 			size_t min, size_t max)
 {
 	bool traced = trace_virtio_msg_response_enabled();
+	bool atomic = false;
 	size_t size = 0;
 	u64 start = 0;
 	int err;
 
-	if (!(bus->flags & VIRTIO_MSG_BUS_F_ATOMIC))
+	if (bus->flags & VIRTIO_MSG_BUS_F_ATOMIC)
+		atomic = virtio_msg_atomic(&req->hdr);
+	else
 		might_sleep();
 
 	req->hdr.dev_num = cpu_to_le16(dev_num);
@@ -103,7 +126,8 @@ int virtio_msg_exchange(struct virtio_msg_bus *bus, u16 dev_num,
 	/* Clocks may be slow to read, and are for the trace only */
 	if (traced)
 		start = ktime_get_mono_fast_ns();
-	err = bus->ops->transfer(bus, &req->hdr, &resp->hdr, sizeof(*resp));
+	err = bus->ops->transfer(bus, &req->hdr, &resp->hdr, sizeof(*resp),
+				 atomic);
 	if (traced)
 		trace_virtio_msg_response(bus, &req->hdr, &resp->hdr, err,
 					  ktime_get_mono_fast_ns() - start);
@@ -265,11 +289,13 @@ static void virtio_msg_set_status(struct virtio_device *vdev, u8 status)
 /* Rule D10 */
 static int virtio_msg_wait_reset(struct virtio_msg_device *vmdev)
 {
-	ktime_t end = ktime_add_ms(ktime_get(), VIRTIO_MSG_RESET_TIMEOUT_MS);
+	ktime_t end;
 	u32 status;
 	int err;
 
 	err = virtio_msg_write_status(vmdev, 0, &status);
+	/* The response may have been waited for, too */
+	end = ktime_add_ms(ktime_get(), VIRTIO_MSG_RESET_TIMEOUT_MS);
 	while (!err && status) {
 		if (ktime_after(ktime_get(), end))
 			return -ETIMEDOUT;

@@ -788,7 +788,8 @@ static int vmt_bus_carry(struct vmt_bus *fb, struct virtio_msg_header *req,
 
 static int vmt_transfer(struct virtio_msg_bus *bus,
 			struct virtio_msg_header *req,
-			struct virtio_msg_header *resp, size_t size)
+			struct virtio_msg_header *resp, size_t size,
+			bool atomic)
 {
 	struct vmt_bus *fb = to_vmt_bus(bus);
 	u16 len = le16_to_cpu(req->msg_size);
@@ -797,6 +798,7 @@ static int vmt_transfer(struct virtio_msg_bus *bus,
 
 	if (fb->on_enter)
 		fb->on_enter(fb, req);
+	WRITE_ONCE(fb->atomic, atomic);
 	spin_lock_irqsave(&fb->lock, flags);
 	if (len > bus->msg_size || len < sizeof(*req))
 		vmt_bus_violation(fb, "a message that is too long: D2");

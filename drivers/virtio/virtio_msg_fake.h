@@ -173,6 +173,7 @@ struct vmt_message {
  * @on_notify: called for each notification
  * @peek: there is a status block to peek at
  * @cacheable: config may be cached
+ * @atomic: the last message was sent from where nobody may sleep
  */
 struct vmt_bus {
 	struct virtio_msg_bus bus;
@@ -193,6 +194,7 @@ struct vmt_bus {
 	bool cacheable;
 	void *priv;
 
+	bool atomic;
 	unsigned int messages;
 	unsigned int counts[2][VIRTIO_MSG_ID_EVENT];
 	struct vmt_message *log;

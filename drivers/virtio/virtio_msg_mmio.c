@@ -2,13 +2,17 @@
 /*
  * virtio-msg over a window of MMIO that a hypervisor traps
  *
- * A request is complete when the store that sends it is: the device side, on
- * the other end of the trap, answers before the CPU goes on. There are two
- * ways to hand over a message. In window mode it is written to and read from
- * the window, some bytes per trap; that needs no shared memory. In page mode
- * it lies in a page of memory and one trap makes the device side look; what
- * the device side has to say of its own accord is in that page too. Registers
+ * A request is sent by the store that completes it: the device side, on the
+ * other end of the trap, answers before the CPU goes on. There are two ways to
+ * hand over a message. In window mode it is written to and read from the
+ * window, some bytes per trap; that needs no shared memory. In page mode it
+ * lies in a page of memory and one trap makes the device side look; what the
+ * device side has to say of its own accord is in that page too, and a response
+ * that takes it long it may write there after the CPU has gone on. Registers
  * and page are described in <uapi/linux/virtio_msg_mmio.h>.
+ *
+ * Interrupts, notifications and looks at the status block take no lock and do
+ * not care for messages: the page they look at is kept by RCU.
  */
 
 #define pr_fmt(fmt) "virtio-msg-mmio: " fmt
@@ -25,11 +29,13 @@
 #include <linux/of.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 #include <linux/virtio_anchor.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_msg.h>
+#include <linux/virtio_msg_mailbox.h>
 #include <uapi/linux/virtio_msg_mmio.h>
 
 #define VIRTIO_MSG_MMIO_NAME	"virtio-msg-mmio"
@@ -44,11 +50,11 @@
  * @irq: its interrupt
  * @edge: @irq is edge-triggered
  * @features: BusFeatures
- * @lock: puts messages in order; protects @token, @page and what follows it
- * @token: the last request's token
+ * @mailbox: puts messages in order; @page and what is said of it changes there
  * @page: the message page, NULL in window mode
  * @page_dma: its address if it came from the DMA API
  * @page_is_dma: it did
+ * @late: responses may come late
  * @sequence: the page's sequence number as of the last interrupt
  * @slot: what the page's status block said of the slot then
  */
@@ -58,11 +64,11 @@ struct virtio_msg_mmio {
 	int irq;
 	bool edge;
 	u16 features;
-	spinlock_t lock;	/* see above */
-	u16 token;
-	struct virtio_msg_mmio_page *page;
+	struct virtio_msg_mailbox mailbox;
+	struct virtio_msg_mmio_page __rcu *page;
 	dma_addr_t page_dma;
 	bool page_is_dma;
+	bool late;
 	u32 sequence;
 	struct virtio_msg_mmio_slot slot;
 };
@@ -72,6 +78,11 @@ struct virtio_msg_mmio {
 static bool use_page = true;
 module_param_named(page, use_page, bool, 0644);
 MODULE_PARM_DESC(page, "Use the message page where the device side offers it (default: on)");
+
+/* Longer than virtio-msgd waits for a backend */
+static unsigned int response_timeout = VIRTIO_MSG_MMIO_TIMEOUT_MS;
+module_param_named(timeout, response_timeout, uint, 0644);
+MODULE_PARM_DESC(timeout, "Milliseconds a response may take where it may be late (default: 35000)");
 
 /* Messages */
 
@@ -114,7 +125,7 @@ static size_t virtio_msg_mmio_room(const struct virtio_msg_mmio *mmio)
 
 /* A request that was not understood leaves zeros, no device side all ones */
 static int virtio_msg_mmio_transfer_window(struct virtio_msg_mmio *mmio,
-					   struct virtio_msg_header *request,
+					   const struct virtio_msg_header *request,
 					   struct virtio_msg_header *response,
 					   size_t max)
 {
@@ -134,29 +145,35 @@ static int virtio_msg_mmio_transfer_window(struct virtio_msg_mmio *mmio,
 	return 0;
 }
 
-static int virtio_msg_mmio_transfer_page(struct virtio_msg_mmio *mmio,
-					 struct virtio_msg_header *request,
-					 struct virtio_msg_header *response,
-					 size_t max)
+/* There is a page, and in its turn nobody takes it away */
+static struct virtio_msg_mmio_page *
+virtio_msg_mmio_page(struct virtio_msg_mmio *mmio)
 {
-	struct virtio_msg_mmio_page *page = mmio->page;
+	return rcu_dereference_protected(mmio->page, true);
+}
+
+static int virtio_msg_mmio_receive_page(struct virtio_msg_mmio *mmio,
+					struct virtio_msg_mmio_page *page,
+					const struct virtio_msg_header *request,
+					struct virtio_msg_header *response,
+					size_t max)
+{
 	struct virtio_msg_header *answer = (void *)page->response;
+	__le16 token = READ_ONCE(answer->token);
 	size_t size;
 
-	memcpy(page->request, request, le16_to_cpu(request->msg_size));
-	/* No token is 0: what is found there afterwards is new or nothing */
-	WRITE_ONCE(answer->token, 0);
-	/* Orders the stores above; the doorbell completes when it is answered */
-	writel(1, mmio->base + VIRTIO_MSG_MMIO_DOORBELL);
-	/* Nor may the loads below be done before it */
-	mb();
-	if (!READ_ONCE(answer->token))
+	/* Nothing yet, or the response to a request that was given up */
+	if (token != request->token && mmio->late)
+		return -EAGAIN;
+	if (!token)
 		return -EIO;
 	/* The response was written before its token */
 	dma_rmb();
 	/* The device side may go on writing: only the copies are checked */
 	memcpy(response, answer, sizeof(*response));
 	size = le16_to_cpu(response->msg_size);
+	if (response->token == request->token && !size)
+		return -EIO;
 	if (response->token != request->token || size < sizeof(*response) ||
 	    size > max)
 		return -EPROTO;
@@ -164,26 +181,75 @@ static int virtio_msg_mmio_transfer_page(struct virtio_msg_mmio *mmio,
 	return 0;
 }
 
+static int virtio_msg_mmio_transfer_page(struct virtio_msg_mmio *mmio,
+					 struct virtio_msg_mmio_page *page,
+					 const struct virtio_msg_header *request,
+					 struct virtio_msg_header *response,
+					 size_t max)
+{
+	struct virtio_msg_header *answer = (void *)page->response;
+
+	memcpy(page->request, request, le16_to_cpu(request->msg_size));
+	/* No token is 0: what is found there afterwards is not of this request */
+	WRITE_ONCE(answer->token, 0);
+	/* Orders the stores above */
+	writel(1, mmio->base + VIRTIO_MSG_MMIO_DOORBELL);
+	/* No load below may be done before it; no earlier request is answered now */
+	mb();
+	return virtio_msg_mmio_receive_page(mmio, page, request, response, max);
+}
+
+#define mbox_to_virtio_msg_mmio(_mbox) \
+	container_of(_mbox, struct virtio_msg_mmio, mailbox)
+
+static int virtio_msg_mmio_send(struct virtio_msg_mailbox *mbox,
+				const struct virtio_msg_header *request,
+				struct virtio_msg_header *response, size_t size)
+{
+	struct virtio_msg_mmio *mmio = mbox_to_virtio_msg_mmio(mbox);
+	struct virtio_msg_mmio_page *page = virtio_msg_mmio_page(mmio);
+
+	if (page)
+		return virtio_msg_mmio_transfer_page(mmio, page, request,
+						     response, size);
+	return virtio_msg_mmio_transfer_window(mmio, request, response, size);
+}
+
+static int virtio_msg_mmio_receive(struct virtio_msg_mailbox *mbox,
+				   const struct virtio_msg_header *request,
+				   struct virtio_msg_header *response,
+				   size_t size)
+{
+	struct virtio_msg_mmio *mmio = mbox_to_virtio_msg_mmio(mbox);
+
+	return virtio_msg_mmio_receive_page(mmio, virtio_msg_mmio_page(mmio),
+					    request, response, size);
+}
+
+static bool virtio_msg_mmio_alive(struct virtio_msg_mailbox *mbox)
+{
+	struct virtio_msg_mmio *mmio = mbox_to_virtio_msg_mmio(mbox);
+
+	return readl(mmio->base + VIRTIO_MSG_MMIO_MAGIC) ==
+	       VIRTIO_MSG_MMIO_MAGIC_VALUE;
+}
+
+static const struct virtio_msg_mailbox_ops virtio_msg_mmio_mailbox_ops = {
+	.send = virtio_msg_mmio_send,
+	.receive = virtio_msg_mmio_receive,
+	.alive = virtio_msg_mmio_alive,
+};
+
 static int virtio_msg_mmio_transfer(struct virtio_msg_bus *bus,
 				    struct virtio_msg_header *request,
 				    struct virtio_msg_header *response,
-				    size_t size)
+				    size_t size, bool atomic)
 {
 	struct virtio_msg_mmio *mmio = to_virtio_msg_mmio(bus);
-	int err;
 
-	scoped_guard(spinlock_irqsave, &mmio->lock) {
-		if (!++mmio->token)
-			mmio->token++;
-		request->token = cpu_to_le16(mmio->token);
-		if (mmio->page)
-			err = virtio_msg_mmio_transfer_page(mmio, request,
-							    response, size);
-		else
-			err = virtio_msg_mmio_transfer_window(mmio, request,
-							      response, size);
-	}
-	return err;
+	return virtio_msg_mailbox_transfer(&mmio->mailbox, request, response,
+					   size, READ_ONCE(response_timeout),
+					   atomic);
 }
 
 /* The register takes just what the core hands down: rule B6 */
@@ -202,27 +268,25 @@ static bool virtio_msg_mmio_peek(struct virtio_msg_device *vmdev,
 				 struct virtio_msg_state *state)
 {
 	struct virtio_msg_mmio *mmio = to_virtio_msg_mmio(vmdev->bus);
+	struct virtio_msg_mmio_page *page;
 	struct virtio_msg_mmio_slot *slot;
-	bool there = false;
 
+	guard(rcu)();
 	/* The driver may ask in shutdown, when the page is switched off */
-	scoped_guard(spinlock_irqsave, &mmio->lock) {
-		if (!mmio->page)
-			break;
-		slot = &mmio->page->slot[vmdev->dev_num];
-		state->status = le32_to_cpu(READ_ONCE(slot->device_status));
-		state->generation = le32_to_cpu(READ_ONCE(slot->generation));
-		state->config_cacheable =
-			mmio->features & VIRTIO_MSG_MMIO_F_CONFIG_CACHE;
-		there = true;
-	}
-	return there;
+	page = rcu_dereference(mmio->page);
+	if (!page)
+		return false;
+	slot = &page->slot[vmdev->dev_num];
+	state->status = le32_to_cpu(READ_ONCE(slot->device_status));
+	state->generation = le32_to_cpu(READ_ONCE(slot->generation));
+	state->config_cacheable = mmio->features & VIRTIO_MSG_MMIO_F_CONFIG_CACHE;
+	return true;
 }
 
 /* What changed in the status block since the last time, as bits of Event */
-static u32 virtio_msg_mmio_page_events(struct virtio_msg_mmio *mmio)
+static u32 virtio_msg_mmio_page_events(struct virtio_msg_mmio *mmio,
+				       struct virtio_msg_mmio_page *page)
 {
-	struct virtio_msg_mmio_page *page = mmio->page;
 	struct virtio_msg_mmio_slot now;
 	u32 sequence, events = 0;
 
@@ -248,22 +312,28 @@ static u32 virtio_msg_mmio_page_events(struct virtio_msg_mmio *mmio)
 	return events;
 }
 
+static u32 virtio_msg_mmio_events(struct virtio_msg_mmio *mmio)
+{
+	struct virtio_msg_mmio_page *page;
+
+	guard(rcu)();
+	page = rcu_dereference(mmio->page);
+	if (page)
+		return virtio_msg_mmio_page_events(mmio, page);
+	return readl(mmio->base + VIRTIO_MSG_MMIO_EVENT);
+}
+
 /*
  * Every interrupt means: look at all virtqueues. The rest is in the page, or
- * else in the Event register, which has to be read once.
+ * else in the Event register, which has to be read once. A response that came
+ * late is not looked for: whoever waits for it does so.
  */
 static irqreturn_t virtio_msg_mmio_interrupt(int irq, void *data)
 {
 	struct virtio_msg_mmio *mmio = data;
+	u32 events = virtio_msg_mmio_events(mmio);
 	irqreturn_t ret;
-	u32 events;
 
-	scoped_guard(spinlock_irqsave, &mmio->lock) {
-		if (mmio->page)
-			events = virtio_msg_mmio_page_events(mmio);
-		else
-			events = readl(mmio->base + VIRTIO_MSG_MMIO_EVENT);
-	}
 	/* No device side */
 	if (events == U32_MAX)
 		events = 0;
@@ -363,41 +433,68 @@ static void virtio_msg_mmio_free_page(struct virtio_msg_mmio *mmio,
 		free_page((unsigned long)page);
 }
 
+/**
+ * struct virtio_msg_mmio_switch - another page, or none
+ * @page: it
+ * @addr: where it is
+ * @late: and responses in it may be late
+ */
+struct virtio_msg_mmio_switch {
+	struct virtio_msg_mmio_page *page;
+	u64 addr;
+	bool late;
+};
+
+/* While no message is under way */
+static void virtio_msg_mmio_switch_page(struct virtio_msg_mailbox *mbox,
+					void *arg)
+{
+	struct virtio_msg_mmio *mmio = mbox_to_virtio_msg_mmio(mbox);
+	const struct virtio_msg_mmio_switch *to = arg;
+	u64 value = 0;
+
+	RCU_INIT_POINTER(mmio->page, NULL);
+	mmio->late = to->late;
+	if (to->page)
+		value = to->addr | VIRTIO_MSG_MMIO_PAGE_ON;
+	if (to->late)
+		value |= VIRTIO_MSG_MMIO_PAGE_LATE;
+	writeq(value, mmio->base + VIRTIO_MSG_MMIO_PAGE);
+	if (!to->page)
+		return;
+	/* The device side has filled in the status block: what is not news */
+	mb();
+	mmio->sequence = le32_to_cpu(READ_ONCE(to->page->sequence));
+	mmio->slot = to->page->slot[VIRTIO_MSG_MMIO_SLOT];
+	rcu_assign_pointer(mmio->page, to->page);
+}
+
 /*
  * Tell the device side which page is in force, or that none is: an earlier
  * kernel may have left one on. Before anything else is written.
  */
 static void virtio_msg_mmio_page_on(struct virtio_msg_mmio *mmio)
 {
-	struct virtio_msg_mmio_page *page;
-	u64 addr = 0;
+	struct virtio_msg_mmio_switch to = {};
 
-	BUILD_BUG_ON(sizeof(*page) != VIRTIO_MSG_MMIO_PAGE_SIZE);
+	BUILD_BUG_ON(sizeof(*to.page) != VIRTIO_MSG_MMIO_PAGE_SIZE);
 
-	page = virtio_msg_mmio_alloc_page(mmio, &addr);
-	writeq(page ? addr | VIRTIO_MSG_MMIO_PAGE_ON : 0,
-	       mmio->base + VIRTIO_MSG_MMIO_PAGE);
-	if (!page)
-		return;
-	/* The device side has filled in the status block: what is not news */
-	mb();
-	scoped_guard(spinlock_irq, &mmio->lock) {
-		mmio->sequence = le32_to_cpu(READ_ONCE(page->sequence));
-		mmio->slot = page->slot[VIRTIO_MSG_MMIO_SLOT];
-		mmio->page = page;
-	}
+	to.page = virtio_msg_mmio_alloc_page(mmio, &to.addr);
+	to.late = to.page && mmio->features & VIRTIO_MSG_MMIO_F_LATE;
+	virtio_msg_mailbox_run(&mmio->mailbox, virtio_msg_mmio_switch_page, &to);
 }
 
 /* There is no device, or its driver is asleep. The device side lets go first. */
 static void virtio_msg_mmio_page_off(struct virtio_msg_mmio *mmio)
 {
-	struct virtio_msg_mmio_page *page = mmio->page;
+	struct virtio_msg_mmio_page *page = virtio_msg_mmio_page(mmio);
+	struct virtio_msg_mmio_switch to = {};
 
 	if (!page)
 		return;
-	scoped_guard(spinlock_irq, &mmio->lock)
-		mmio->page = NULL;
-	writeq(0, mmio->base + VIRTIO_MSG_MMIO_PAGE);
+	virtio_msg_mailbox_run(&mmio->mailbox, virtio_msg_mmio_switch_page, &to);
+	/* Who looks at the status block looks no longer */
+	synchronize_rcu();
 	/* With no device side the store did nothing, and it may still write */
 	if (readl(mmio->base + VIRTIO_MSG_MMIO_MAGIC) !=
 	    VIRTIO_MSG_MMIO_MAGIC_VALUE) {
@@ -481,7 +578,7 @@ static int virtio_msg_mmio_probe(struct platform_device *pdev)
 	mmio = devm_kzalloc(dev, sizeof(*mmio), GFP_KERNEL);
 	if (!mmio)
 		return -ENOMEM;
-	spin_lock_init(&mmio->lock);
+	virtio_msg_mailbox_init(&mmio->mailbox, &virtio_msg_mmio_mailbox_ops);
 	mmio->bus.ops = &virtio_msg_mmio_ops;
 	mmio->bus.parent = dev;
 	mmio->bus.flags = VIRTIO_MSG_BUS_F_ATOMIC | VIRTIO_MSG_BUS_F_NOTIFY_DATA;

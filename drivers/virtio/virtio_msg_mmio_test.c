@@ -6,6 +6,8 @@
  * counted: with a hypervisor it is a trap, and traps are what this bus costs.
  */
 
+#include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
@@ -19,6 +21,7 @@
 #include <linux/moduleparam.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
+#include <linux/sched.h>
 #include <linux/unaligned.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -29,8 +32,12 @@
 /* Where the windows are: far above memory */
 #define WINDOW_START	0x2000000000ull
 #define WINDOW_ROOM	0x1000
+#define WINDOWS		2
 /* Accesses that a log keeps; all are counted */
 #define WINDOW_LOG	256
+
+/* Where no memory is on any machine the tests run on */
+#define SHM_ADDR	0xd0000000ull
 
 /* Other magics there are: no device, nobody, virtio-mmio */
 #define ALL_ONES	0xffffffff
@@ -53,6 +60,12 @@ struct access {
  * @tamper: called with the honest response, may change it and its error
  * @dies_at: the access from which on there is no device side, 0 for never
  * @dead: there is none
+ * @late: responses may come late, the driver side said
+ * @slow: and do so: requests are held back until window_release()
+ * @held: one is held back, in @request
+ * @stall: the CPU that rings the doorbell stays there for so many ms at most
+ * @stalled: it is there
+ * @wake: whoever looks whether there is a device side finds the response
  */
 struct window {
 	struct vmt_device dev;
@@ -78,6 +91,13 @@ struct window {
 	bool dead;
 	bool was_dead;
 
+	bool late;
+	bool slow;
+	bool held;
+	unsigned int stall;
+	bool stalled;
+	bool wake;
+
 	unsigned int traps;
 	unsigned int reads;
 	struct access log[WINDOW_LOG];
@@ -85,8 +105,7 @@ struct window {
 	const char *violation;
 };
 
-/* There is one at a time, as logic_iomem does not say which is meant */
-static struct window *the_window;
+static struct window *the_windows[WINDOWS];
 
 static void window_violation(struct window *win, const char *what)
 {
@@ -154,6 +173,46 @@ static void window_put(struct window *win, unsigned int offset, int size,
 		memcpy(win->response, &resp, sizeof(resp));
 }
 
+/*
+ * Respond to the request that was held back. Of one whose place a new one takes
+ * that is done at the last moment, in the store that sends the new one.
+ */
+static void window_late(struct window *win)
+{
+	struct virtio_msg_header *to = (void *)win->page->response;
+	struct vmt_message resp = {};
+
+	win->held = false;
+	if (window_answer(win, win->request, &resp)) {
+		memcpy(&resp.hdr, win->request, sizeof(resp.hdr));
+		resp.hdr.msg_size = 0;
+	}
+	memcpy(to + 1, resp.raw + sizeof(resp.hdr),
+	       sizeof(resp) - sizeof(resp.hdr));
+	to->type = resp.hdr.type;
+	to->msg_id = resp.hdr.msg_id;
+	to->dev_num = resp.hdr.dev_num;
+	to->msg_size = resp.hdr.msg_size;
+	/* When the token is there, all of it is */
+	smp_store_release(&to->token, resp.hdr.token);
+}
+
+static void window_release(struct window *win)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&win->lock, flags);
+	win->slow = false;
+	if (win->held && win->page)
+		window_late(win);
+	spin_unlock_irqrestore(&win->lock, flags);
+}
+
+static bool window_holds(struct window *win)
+{
+	return READ_ONCE(win->held);
+}
+
 static void window_doorbell(struct window *win)
 {
 	u8 request[VIRTIO_MSG_MMIO_PAGE_MSG_SIZE];
@@ -163,16 +222,34 @@ static void window_doorbell(struct window *win)
 		window_violation(win, "doorbell without a page");
 		return;
 	}
+	if (win->held)
+		window_late(win);
 	memcpy(request, win->page->request, sizeof(request));
-	if (!window_answer(win, request, &resp))
-		memcpy(win->page->response, &resp, sizeof(resp));
+	win->held = win->slow;
+	if (win->held) {
+		memcpy(win->request, request, sizeof(request));
+		return;
+	}
+	if (!window_answer(win, request, &resp)) {
+		memcpy(win->page->response, resp.raw, sizeof(resp.raw));
+	} else if (win->late) {
+		/* There is none, which is not the same as none yet */
+		memcpy(&resp.hdr, request, sizeof(resp.hdr));
+		resp.hdr.msg_size = 0;
+		*(struct virtio_msg_header *)win->page->response = resp.hdr;
+	}
 }
 
 static void window_set_page(struct window *win, u64 value)
 {
 	win->page = NULL;
+	win->held = false;
+	win->late = value & VIRTIO_MSG_MMIO_PAGE_LATE;
+	if (win->late && !(win->features & VIRTIO_MSG_MMIO_F_LATE))
+		window_violation(win, "late responses are asked for that are not offered");
 	if (value & VIRTIO_MSG_MMIO_PAGE_ON) {
-		win->page = phys_to_virt(value & ~(u64)VIRTIO_MSG_MMIO_PAGE_ON);
+		win->page = phys_to_virt(value & ~(u64)(VIRTIO_MSG_MMIO_PAGE_ON |
+							VIRTIO_MSG_MMIO_PAGE_LATE));
 		win->pages++;
 		if (offset_in_page(win->page))
 			window_violation(win, "the page is not a page");
@@ -204,8 +281,11 @@ static u64 window_load(struct window *win, unsigned int offset, int size)
 	if (offset >= VIRTIO_MSG_MMIO_WINDOW)
 		return get_unaligned_le64(win->response + offset -
 					  VIRTIO_MSG_MMIO_WINDOW);
-	if (offset == VIRTIO_MSG_MMIO_MAGIC && size == 4)
+	if (offset == VIRTIO_MSG_MMIO_MAGIC && size == 4) {
+		if (win->wake && win->held)
+			window_late(win);
 		return win->magic;
+	}
 	if (offset == VIRTIO_MSG_MMIO_IDENTITY && size == 8)
 		return win->version | (u64)win->revision << 16 |
 		       (u64)win->msg_size << 32 | (u64)win->features << 48;
@@ -219,6 +299,29 @@ static u64 window_load(struct window *win, unsigned int offset, int size)
 	return 0;
 }
 
+static void window_count(struct window *win, const struct access *access)
+{
+	if (win->traps < WINDOW_LOG)
+		win->log[win->traps] = *access;
+	win->traps++;
+	win->reads += !access->write;
+	if (win->traps == win->dies_at) {
+		win->dead = true;
+		win->was_dead = true;
+	}
+}
+
+/* The CPU is in the trap; others go on */
+static void window_stall(struct window *win)
+{
+	unsigned int i;
+
+	WRITE_ONCE(win->stalled, READ_ONCE(win->stall));
+	for (i = 0; i < READ_ONCE(win->stall); i++)
+		mdelay(1);
+	WRITE_ONCE(win->stalled, false);
+}
+
 static u64 window_access(struct window *win, unsigned int offset, int size,
 			 bool write, u64 value)
 {
@@ -226,15 +329,12 @@ static u64 window_access(struct window *win, unsigned int offset, int size,
 	unsigned long flags;
 	u64 ret = U64_MAX;
 
+	if (write && offset == VIRTIO_MSG_MMIO_DOORBELL)
+		window_stall(win);
 	spin_lock_irqsave(&win->lock, flags);
-	if (win->traps < WINDOW_LOG)
-		win->log[win->traps] = access;
-	win->traps++;
-	win->reads += !write;
-	if (win->traps == win->dies_at) {
-		win->dead = true;
-		win->was_dead = true;
-	}
+	/* Who waits looks now and then whether there is a device side */
+	if (!win->held || write || offset != VIRTIO_MSG_MMIO_MAGIC)
+		window_count(win, &access);
 	if ((size != 4 && size != 8) || offset % size ||
 	    offset + size > win->size)
 		window_violation(win, "an access outside of the window or unaligned");
@@ -265,10 +365,12 @@ static const struct logic_iomem_ops window_ops = {
 static long window_map(unsigned long offset, size_t size,
 		       const struct logic_iomem_ops **ops, void **priv)
 {
-	if (!the_window)
+	struct window *win = the_windows[offset / WINDOW_ROOM];
+
+	if (!win)
 		return -ENXIO;
 	*ops = &window_ops;
-	*priv = the_window;
+	*priv = win;
 	return 0;
 }
 
@@ -279,7 +381,7 @@ static const struct logic_iomem_region_ops window_region_ops = {
 static struct resource window_region = {
 	.name = "virtio-msg-mmio-test",
 	.start = WINDOW_START,
-	.end = WINDOW_START + WINDOW_ROOM - 1,
+	.end = WINDOW_START + WINDOWS * WINDOW_ROOM - 1,
 	.flags = IORESOURCE_MEM,
 };
 
@@ -327,7 +429,7 @@ static int mmio_init(struct kunit *test)
 	/* Descriptors keep what an earlier test said */
 	irqd_set_trigger_type(irq_get_irq_data(fix->irq), IRQ_TYPE_NONE);
 	fix->irq_type = IORESOURCE_IRQ_HIGHEDGE;
-	the_window = fix->win;
+	the_windows[0] = fix->win;
 	return 0;
 }
 
@@ -344,9 +446,10 @@ static void mmio_exit(struct kunit *test)
 	if (!fix)
 		return;
 	fix->win->tamper = NULL;
+	window_release(fix->win);
 	mmio_unplug(fix);
 	vmt_driver_unregister(fix->drv);
-	the_window = NULL;
+	the_windows[0] = NULL;
 	irq_dispose_mapping(fix->irq);
 	irq_domain_remove_sim(fix->domain);
 	/* Nothing of the driver's is left with the device side */
@@ -1237,6 +1340,494 @@ static void notification_data(struct kunit *test)
 	}
 }
 
+/* Responses that come late */
+
+/* Longer than any of these tests takes if all is well */
+#define LATE_MS		10000
+/* Nothing happens in this time that should not */
+#define WHILE_MS	30
+
+static void late_start(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+
+	fix->win->features |= VIRTIO_MSG_MMIO_F_LATE |
+			      VIRTIO_MSG_MMIO_F_CONFIG_CACHE;
+	fix->win->dev.shm_addr = SHM_ADDR;
+	fix->win->dev.shm_len = PAGE_SIZE;
+	mmio_start_page(test);
+	KUNIT_ASSERT_TRUE(test, fix->win->late);
+}
+
+/* How long the driver waits, for one test */
+static void late_limit(struct kunit *test, const char *ms)
+{
+	KUNIT_EXPECT_EQ(test, set_param("virtio_msg_mmio.timeout", ms), 0);
+}
+
+static void late_no_limit(struct kunit *test)
+{
+	late_limit(test, "35000");
+}
+
+/* Somebody who asks, with a message that is never sent from atomic context */
+struct asker {
+	struct virtio_device *vdev;
+	bool found;
+	struct virtio_shm_region region;
+	struct completion done;
+};
+
+static int asker_thread(void *data)
+{
+	struct asker *asker = data;
+
+	asker->found = virtio_get_shm_region(asker->vdev, &asker->region, 0);
+	put_device(&asker->vdev->dev);
+	complete(&asker->done);
+	return 0;
+}
+
+/* Returns when the request has been sent; its response does not come */
+static void asker_start_on(struct kunit *test, struct asker *asker,
+			   struct virtio_device *vdev, int cpu)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct task_struct *task;
+	unsigned int i;
+
+	asker->vdev = vdev;
+	asker->found = false;
+	get_device(&vdev->dev);
+	init_completion(&asker->done);
+	task = kthread_create(asker_thread, asker, "virtio-msg-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	if (cpu >= 0)
+		kthread_bind(task, cpu);
+	wake_up_process(task);
+	for (i = 0; i < LATE_MS; i++) {
+		if (window_holds(fix->win) || READ_ONCE(fix->win->stalled))
+			break;
+		usleep_range(1000, 2000);
+	}
+	KUNIT_ASSERT_LT(test, i, LATE_MS);
+}
+
+static void asker_start(struct kunit *test, struct asker *asker)
+{
+	struct mmio_fixture *fix = test->priv;
+
+	fix->win->slow = true;
+	asker_start_on(test, asker, fix->drv->vdev, -1);
+}
+
+static bool asker_wait(struct asker *asker)
+{
+	return wait_for_completion_timeout(&asker->done,
+					   msecs_to_jiffies(LATE_MS));
+}
+
+static bool waits(struct completion *done)
+{
+	msleep(WHILE_MS);
+	return !completion_done(done);
+}
+
+/* What does not wait for a message */
+static void expect_undisturbed(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct virtio_device *vdev = fix->drv->vdev;
+	unsigned int traps = fix->win->traps;
+	int changes = atomic_read(&fix->drv->config_changes);
+	u8 value;
+
+	/* Interrupts and kicks */
+	mmio_expect_works(test);
+	fix->win->dev.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	window_update(fix->win);
+	/* Peek: before the interrupt */
+	KUNIT_EXPECT_EQ(test, vdev->config->get_status(vdev), 0x4f);
+	mmio_interrupt(fix);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->drv->config_changes),
+			changes + 1);
+	/* Config that is cached */
+	vdev->config->get(vdev, 3, &value, 1);
+	KUNIT_EXPECT_EQ(test, value, fix->win->dev.config[3]);
+	KUNIT_EXPECT_EQ(test, fix->win->traps, traps + 1);
+}
+
+/* A window with a device that has no driver, next to the fixture's */
+static struct virtio_msg_bus *plug_other(struct kunit *test, struct window *win,
+					 struct platform_device **pdev)
+{
+	struct resource resources[] = {
+		DEFINE_RES_MEM(WINDOW_START + WINDOW_ROOM, VIRTIO_MSG_MMIO_SIZE),
+		DEFINE_RES_IRQ(((struct mmio_fixture *)test->priv)->irq),
+	};
+
+	window_init(win);
+	win->features = VIRTIO_MSG_MMIO_F_PAGE | VIRTIO_MSG_MMIO_F_LATE;
+	win->dev.info.device_id = VMT_DEVICE_ID + 1;
+	win->dev.shm_addr = SHM_ADDR;
+	win->dev.shm_len = PAGE_SIZE;
+	the_windows[1] = win;
+	resources[1].flags |= IORESOURCE_IRQ_HIGHEDGE;
+	*pdev = platform_device_register_simple("virtio-msg-mmio",
+						PLATFORM_DEVID_AUTO, resources,
+						ARRAY_SIZE(resources));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, *pdev);
+	KUNIT_ASSERT_TRUE(test, device_is_bound(&(*pdev)->dev));
+	return platform_get_drvdata(*pdev);
+}
+
+static void unplug_other(struct kunit *test, struct window *win,
+			 struct platform_device *pdev)
+{
+	platform_device_unregister(pdev);
+	the_windows[1] = NULL;
+	KUNIT_EXPECT_EQ_MSG(test, win->violations, 0, "%s", win->violation);
+	KUNIT_EXPECT_EQ_MSG(test, win->dev.violations, 0, "%s",
+			    win->dev.violation);
+}
+
+/* Another window's messages */
+static void expect_other_works(struct kunit *test, struct virtio_msg_bus *bus)
+{
+	struct virtio_msg_device *vmdev = xa_load(&bus->devices, 0);
+	struct virtio_shm_region region;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, vmdev);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_TRUE(test, virtio_get_shm_region(&vmdev->vdev,
+							      &region, 0));
+}
+
+static void late_response(struct kunit *test)
+{
+	struct window *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	struct mmio_fixture *fix = test->priv;
+	struct platform_device *pdev;
+	struct virtio_msg_bus *bus;
+	struct asker asker;
+	u8 value;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	late_start(test);
+	bus = plug_other(test, other, &pdev);
+	fix->drv->vdev->config->get(fix->drv->vdev, 0, &value, 1);
+	asker_start(test, &asker);
+	expect_undisturbed(test);
+	expect_other_works(test, bus);
+	KUNIT_EXPECT_TRUE(test, waits(&asker.done));
+	window_release(fix->win);
+	/* As the device side does; nobody needs it */
+	mmio_interrupt(fix);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_TRUE(test, asker.found);
+	KUNIT_EXPECT_EQ(test, asker.region.len, PAGE_SIZE);
+	unplug_other(test, other, pdev);
+}
+
+/* Where responses are not late, the CPU that asks is in the trap; not the others */
+static void stalled_response(struct kunit *test)
+{
+	struct window *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	struct mmio_fixture *fix = test->priv;
+	struct platform_device *pdev;
+	struct virtio_msg_bus *bus;
+	struct asker asker;
+	u8 value;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "takes two CPUs");
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	late_start(test);
+	bus = plug_other(test, other, &pdev);
+	fix->drv->vdev->config->get(fix->drv->vdev, 0, &value, 1);
+	WRITE_ONCE(fix->win->stall, LATE_MS);
+	asker_start_on(test, &asker, fix->drv->vdev, 1);
+	expect_undisturbed(test);
+	expect_other_works(test, bus);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(fix->win->stalled));
+	WRITE_ONCE(fix->win->stall, 0);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_TRUE(test, asker.found);
+	unplug_other(test, other, pdev);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+/* The device side does not offer it: as ever */
+static void late_not_offered(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+
+	mmio_start_page(test);
+	KUNIT_EXPECT_FALSE(test, fix->win->late);
+	mmio_expect_works(test);
+}
+
+/* Not answered at all is told from not answered yet */
+static void late_refused(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct virtio_shm_region region;
+
+	late_start(test);
+	fix->win->tamper = tamper_nothing;
+	KUNIT_EXPECT_FALSE(test, virtio_get_shm_region(fix->drv->vdev, &region, 0));
+	fix->win->tamper = NULL;
+	KUNIT_EXPECT_TRUE(test, mmio_vmdev(fix)->dead);
+	/* Nor is it waited for */
+	KUNIT_EXPECT_EQ(test, fix->win->traps, 1);
+	KUNIT_EXPECT_EQ(test, vmt_rebind(fix->drv->vdev), 1);
+	mmio_expect_works(test);
+}
+
+static void bad_response_late(struct kunit *test)
+{
+	late_start(test);
+	late_limit(test, "50");
+	bad_response(test);
+	late_no_limit(test);
+}
+
+/* A response that comes when nobody waits for it any more is nobody's */
+static void after_the_bound(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct virtio_msg_device *vmdev;
+	struct asker asker;
+
+	late_start(test);
+	vmdev = mmio_vmdev(fix);
+	late_limit(test, "50");
+	asker_start(test, &asker);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_FALSE(test, asker.found);
+	KUNIT_EXPECT_TRUE(test, vmdev->dead);
+	/* It is still held, and written while the reset is being sent */
+	KUNIT_EXPECT_TRUE(test, window_holds(fix->win));
+	late_no_limit(test);
+	fix->win->slow = false;
+	KUNIT_EXPECT_EQ(test, vmt_rebind(&vmdev->vdev), 1);
+	KUNIT_EXPECT_FALSE(test, vmdev->dead);
+	mmio_expect_works(test);
+
+	/* And now before */
+	late_limit(test, "50");
+	asker_start(test, &asker);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_FALSE(test, asker.found);
+	window_release(fix->win);
+	late_no_limit(test);
+	KUNIT_EXPECT_EQ(test, vmt_rebind(&vmdev->vdev), 1);
+	mmio_expect_works(test);
+}
+
+/* Two are late at once: the second one is sent when the first is answered */
+static void late_turns(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct asker first, second;
+	unsigned int traps;
+
+	late_start(test);
+	asker_start(test, &first);
+	traps = fix->win->traps;
+	asker_start(test, &second);
+	KUNIT_EXPECT_TRUE(test, waits(&second.done));
+	KUNIT_EXPECT_EQ(test, fix->win->traps, traps);
+	window_release(fix->win);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&first));
+	KUNIT_EXPECT_TRUE(test, first.found);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&second));
+	KUNIT_EXPECT_TRUE(test, second.found);
+	KUNIT_EXPECT_EQ(test, fix->win->traps, traps + 1);
+}
+
+/* With interrupts off, where nobody else may get to run */
+static void late_atomic(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct virtio_device *vdev;
+	struct asker asker;
+	unsigned long flags;
+	u8 value = 0;
+
+	late_start(test);
+	vdev = fix->drv->vdev;
+	fix->win->slow = true;
+	fix->win->wake = true;
+	local_irq_save(flags);
+	vdev->config->get(vdev, 5, &value, 1);
+	KUNIT_EXPECT_TRUE(test, irqs_disabled());
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, value, fix->win->dev.config[5]);
+	KUNIT_EXPECT_FALSE(test, mmio_vmdev(fix)->dead);
+
+	/* Behind one that waits for longer than that may be spun for */
+	fix->win->wake = false;
+	asker_start(test, &asker);
+	late_limit(test, "60");
+	fix->win->dev.generation++;
+	window_update(fix->win);
+	local_irq_save(flags);
+	vdev->config->get(vdev, 5, &value, 1);
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, value, 0);
+	late_no_limit(test);
+	window_release(fix->win);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_TRUE(test, asker.found);
+	KUNIT_EXPECT_EQ(test, vmt_rebind(vdev), 1);
+	mmio_expect_works(test);
+}
+
+/* No device side from some access on; who waits is not left to wait */
+static void dies_late(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct asker asker;
+
+	late_start(test);
+	asker_start(test, &asker);
+	fix->win->dead = true;
+	fix->win->was_dead = true;
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_FALSE(test, asker.found);
+	KUNIT_EXPECT_TRUE(test, mmio_vmdev(fix)->dead);
+}
+
+/* All goes away while somebody waits */
+
+struct leaver {
+	struct mmio_fixture *fix;
+	void (*leave)(struct mmio_fixture *fix);
+	struct completion done;
+};
+
+static int leaver_thread(void *data)
+{
+	struct leaver *leaver = data;
+
+	leaver->leave(leaver->fix);
+	complete(&leaver->done);
+	return 0;
+}
+
+static void leaver_start(struct kunit *test, struct leaver *leaver,
+			 void (*leave)(struct mmio_fixture *fix))
+{
+	struct task_struct *task;
+
+	leaver->fix = test->priv;
+	leaver->leave = leave;
+	init_completion(&leaver->done);
+	task = kthread_run(leaver_thread, leaver, "virtio-msg-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+}
+
+static bool leaver_wait(struct leaver *leaver)
+{
+	return wait_for_completion_timeout(&leaver->done,
+					   msecs_to_jiffies(LATE_MS));
+}
+
+static void leave_unbind(struct mmio_fixture *fix)
+{
+	device_release_driver(&fix->pdev->dev);
+}
+
+static void leave_driver(struct mmio_fixture *fix)
+{
+	device_release_driver(&fix->drv->vdev->dev);
+}
+
+static void leave_shutdown(struct mmio_fixture *fix)
+{
+	to_platform_driver(fix->pdev->dev.driver)->shutdown(fix->pdev);
+}
+
+/* The slot is empty, whoever is asked for */
+static void leave_removed(struct mmio_fixture *fix)
+{
+	struct virtio_msg_bus *bus = mmio_bus(fix);
+
+	WRITE_ONCE(fix->win->dev.info.device_id, 0);
+	happens(fix->win, VIRTIO_MSG_MMIO_EVENT_DEVICE);
+	mmio_interrupt(fix);
+	flush_work(&bus->scan_work);
+}
+
+#ifdef CONFIG_PM_SLEEP
+static void leave_freeze(struct mmio_fixture *fix)
+{
+	fix->pdev->dev.driver->pm->freeze(&fix->pdev->dev);
+}
+#endif
+
+struct leave {
+	const char *name;
+	void (*leave)(struct mmio_fixture *fix);
+	bool page;
+};
+
+static const struct leave leaves[] = {
+	{ "unbind", leave_unbind, false },
+	{ "driver unbound", leave_driver, true },
+	{ "shutdown", leave_shutdown, false },
+	{ "removal", leave_removed, true },
+#ifdef CONFIG_PM_SLEEP
+	{ "freeze", leave_freeze, false },
+#endif
+};
+
+KUNIT_ARRAY_PARAM_DESC(leave, leaves, name);
+
+/* They wait for their turn: the page is not taken away under a request */
+static void leave_while_late(struct kunit *test)
+{
+	const struct leave *leave = test->param_value;
+	struct mmio_fixture *fix = test->priv;
+	struct leaver leaver;
+	struct asker asker;
+
+	late_start(test);
+	asker_start(test, &asker);
+	leaver_start(test, &leaver, leave->leave);
+	KUNIT_EXPECT_TRUE(test, waits(&leaver.done));
+	KUNIT_EXPECT_NOT_NULL(test, fix->win->page);
+	KUNIT_EXPECT_TRUE(test, window_holds(fix->win));
+	window_release(fix->win);
+	KUNIT_EXPECT_TRUE(test, leaver_wait(&leaver));
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_TRUE(test, asker.found);
+	KUNIT_EXPECT_EQ(test, !!fix->win->page, leave->page);
+}
+
+/* No response ever comes: they are done when the wait is */
+static void leave_while_silent(struct kunit *test)
+{
+	const struct leave *leave = test->param_value;
+	struct mmio_fixture *fix = test->priv;
+	struct leaver leaver;
+	struct asker asker;
+
+	late_start(test);
+	late_limit(test, "100");
+	asker_start(test, &asker);
+	leaver_start(test, &leaver, leave->leave);
+	KUNIT_EXPECT_TRUE(test, asker_wait(&asker));
+	KUNIT_EXPECT_FALSE(test, asker.found);
+	KUNIT_EXPECT_TRUE(test, leaver_wait(&leaver));
+	/* Also what the device side held back is not written any more */
+	fix->win->slow = false;
+	late_no_limit(test);
+}
+
 /* The slot's device comes and goes */
 
 static void slot_event(struct mmio_fixture *fix, u32 device_id)
@@ -1471,6 +2062,17 @@ static struct kunit_case virtio_msg_mmio_cases[] = {
 	KUNIT_CASE(at_work_in_page),
 	KUNIT_CASE(at_work_in_window),
 	KUNIT_CASE(notification_data),
+	KUNIT_CASE(late_response),
+	KUNIT_CASE(stalled_response),
+	KUNIT_CASE(late_not_offered),
+	KUNIT_CASE(late_refused),
+	KUNIT_CASE_PARAM(bad_response_late, tamper_gen_params),
+	KUNIT_CASE(after_the_bound),
+	KUNIT_CASE(late_turns),
+	KUNIT_CASE(late_atomic),
+	KUNIT_CASE(dies_late),
+	KUNIT_CASE_PARAM(leave_while_late, leave_gen_params),
+	KUNIT_CASE_PARAM(leave_while_silent, leave_gen_params),
 	KUNIT_CASE(slot_in_page),
 	KUNIT_CASE(slot_in_window),
 	KUNIT_CASE(slot_offers_more),

@@ -111,8 +111,11 @@ struct virtio_msg_state {
  *	checked by the core. The wait is bounded. Requests for one device
  *	arrive in the order of the calls; calls may come from several contexts
  *	at once. Called in process context and, with VIRTIO_MSG_BUS_F_ATOMIC, in
- *	any but NMI. Returns 0 or a negative errno: -EPROTO for a response
- *	that is none, -EIO if there is no response, -ETIMEDOUT.
+ *	any but NMI: if @atomic, it must not sleep, otherwise it had better,
+ *	with no lock held and interrupts on. virtio_msg_mailbox_transfer() is
+ *	for buses that have room for one message at a time. Returns 0 or a
+ *	negative errno: -EPROTO for a response that is none, -EIO if there is
+ *	no response, -ETIMEDOUT.
  * @notify: Tell the device side of new buffers: EVENT_AVAIL or its equivalent,
  *	rules B6 and D12. @data is the virtqueue's index or, if
  *	VIRTIO_F_NOTIFICATION_DATA was negotiated, vring_notification_data();
@@ -142,7 +145,8 @@ struct virtio_msg_state {
 struct virtio_msg_bus_ops {
 	int (*transfer)(struct virtio_msg_bus *bus,
 			struct virtio_msg_header *request,
-			struct virtio_msg_header *response, size_t size);
+			struct virtio_msg_header *response, size_t size,
+			bool atomic);
 	bool (*notify)(struct virtio_msg_device *vmdev, struct virtqueue *vq,
 		       u32 data);
 	void (*synchronize_cbs)(struct virtio_msg_bus *bus);

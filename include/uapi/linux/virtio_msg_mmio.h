@@ -51,15 +51,27 @@
 #define VIRTIO_MSG_MMIO_PAGE_LATE	0x2	/* late responses are waited for */
 
 /*
+ * How long a response may be late: the driver side waits for this many
+ * milliseconds, unless it is told another number, and then goes on without. The
+ * device side has to have given up before, for example on the process that it
+ * waits for itself, and to respond.
+ */
+#define VIRTIO_MSG_MMIO_TIMEOUT_MS	35000
+
+/*
  * Process the request in the message page - write only, 32 bits. When the
  * store completes, the response is in the page, with one exception: with F_LATE
  * offered and PAGE_LATE set, the response's token may not be the request's yet.
  * The device side then writes the response when it has it, last its token, with
- * release semantics, and raises the interrupt. A request that is sent before
- * that takes the place of the one under way: the device side finishes what it
- * does, does not respond to it any more, and then looks at the new one. A request
- * that gets no response is told from one whose response is late by a header with
- * its token, whose msg_size is 0.
+ * release semantics, and raises the interrupt. The driver side may wait for that
+ * or look at the token now and then. A request that is sent before, by a driver
+ * side that has given up, takes the place of the one under way: the device side
+ * finishes what it does, does not respond to it any more, and then looks at the
+ * new one. The response to the old one may still be written until the store of
+ * the new one completes, so what has another token than the request's is passed
+ * over. Page replaces or switches off the page at any time; then, too, nothing is
+ * written to the old one after the store. A request that gets no response is told
+ * from one whose response is late by a header with its token, whose msg_size is 0.
  */
 #define VIRTIO_MSG_MMIO_DOORBELL	0x040
 
