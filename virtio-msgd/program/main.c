@@ -50,7 +50,7 @@ static const char usage[] =
 	"          queues=N, queue-size=N\n"
 	"                              how many queues, and how large (what the type has)\n"
 	"          reconnect=SECONDS   how long requests wait for a backend to come back (10)\n"
-	"          answer=SECONDS      how long an answer of the backend is waited for (5)\n"
+	"          answer=SECONDS      how long an answer of the backend is waited for (30)\n"
 	"          ring-reset=on|off   offer virtqueue reset (on)\n"
 	"          tag=NAME (fs), mac=ADDRESS, mtu=N (net), guest-cid=N (vsock),\n"
 	"          capacity=SECTORS (blk), config=HEX, config-size=N (any)\n"

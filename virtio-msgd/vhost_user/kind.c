@@ -21,7 +21,7 @@
 #define RECONNECT	10
 #define RECONNECT_MAX	3600
 /* What a guest's CPU can stand still for; guests with much memory need more */
-#define ANSWER		5
+#define ANSWER		30
 #define ANSWER_MAX	50
 
 /* Lay @len bytes of @data over @config, as far as that goes */

@@ -99,7 +99,8 @@ static DEFINE_MUTEX(mmio_sock_mutex);	/* protects the next two */
 static struct mmio_sock_region mmio_sock_regions[MMIO_SOCK_MAX_REGIONS];
 static unsigned int mmio_sock_num_regions;
 
-static unsigned int mmio_sock_timeout = 10000;
+/* Servers may depend on other processes, for which they wait half a minute */
+static unsigned int mmio_sock_timeout = 35000;
 module_param_named(timeout, mmio_sock_timeout, uint, 0444);
 MODULE_PARM_DESC(timeout, "Milliseconds a server has to answer an access");
 
