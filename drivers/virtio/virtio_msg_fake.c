@@ -487,6 +487,7 @@ EXPORT_SYMBOL_GPL(vmt_device_work);
 
 static void vmt_callback(struct virtqueue *vq)
 {
+	struct vmt_driver *drv = to_vmt_driver(vq->vdev);
 	struct vmt_queue *queue = vq->priv;
 	unsigned int len;
 	unsigned long flags;
@@ -505,6 +506,8 @@ static void vmt_callback(struct virtqueue *vq)
 		}
 	} while (!virtqueue_enable_cb(vq));
 	spin_unlock_irqrestore(&queue->lock, flags);
+	if (drv->on_callback)
+		drv->on_callback(drv, vq);
 }
 
 /**

@@ -114,6 +114,7 @@ struct vmt_queue {
  * @no_reset: does not reset the device when probe fails
  * @on_probe: called in probe, with virtqueues, before DRIVER_OK
  * @on_config: called when config changed, any context
+ * @on_callback: called at the end of a virtqueue's callback, any context
  * @vdev: the device it is bound to
  */
 struct vmt_driver {
@@ -127,6 +128,7 @@ struct vmt_driver {
 	int freeze_err;
 	int (*on_probe)(struct vmt_driver *drv, struct virtio_device *vdev);
 	void (*on_config)(struct vmt_driver *drv, struct virtio_device *vdev);
+	void (*on_callback)(struct vmt_driver *drv, struct virtqueue *vq);
 	void *priv;
 
 	struct virtio_device *vdev;

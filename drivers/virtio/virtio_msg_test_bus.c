@@ -678,6 +678,30 @@ static void config_interrupt_message(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vdev->config->get_status(vdev), 0x4f);
 }
 
+/* The message is sent by somebody who may wait for it */
+static void config_interrupt_atomic(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	unsigned long flags;
+
+	fix->fb->bus.flags &= ~VIRTIO_MSG_BUS_F_ATOMIC;
+	vmt_start(test);
+	local_irq_save(flags);
+	virtio_msg_config_interrupt(&fix->fb->bus, 0);
+	KUNIT_EXPECT_EQ(test, fix->fb->messages, 0);
+	local_irq_restore(flags);
+	vmt_settle(fix->fb, 0);
+	KUNIT_EXPECT_EQ(test, fix->fb->messages, 1);
+	KUNIT_EXPECT_EQ(test, config_changes(fix), 1);
+
+	/* Not any more when nobody cares, as the device is reset */
+	fix->dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	virtio_msg_config_interrupt(&fix->fb->bus, 0);
+	virtio_reset_device(fix->drv->vdev);
+	vmt_settle(fix->fb, 0);
+	KUNIT_EXPECT_FALSE(test, vmt_vmdev(fix->fb, 0)->needs_reset);
+}
+
 static void config_interrupt_peek(struct kunit *test)
 {
 	struct vmt_fixture *fix = test->priv;
@@ -922,6 +946,7 @@ static struct kunit_case virtio_msg_bus_cases[] = {
 	KUNIT_CASE(events_without_driver),
 	KUNIT_CASE(needs_reset_event),
 	KUNIT_CASE(config_interrupt_message),
+	KUNIT_CASE(config_interrupt_atomic),
 	KUNIT_CASE(config_interrupt_peek),
 	KUNIT_CASE(config_interrupt_dead),
 	KUNIT_CASE(shutdown),

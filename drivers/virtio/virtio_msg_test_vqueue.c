@@ -8,11 +8,13 @@
  */
 
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/ioport.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -564,6 +566,147 @@ static void interrupts_while_taken_down(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fix->drv->probes, 31);
 }
 
+/* Callbacks that take long */
+
+/* Longer than any test takes, if all is well */
+#define SLOW_MS		10000
+#define WHILE_MS	30
+
+/*
+ * struct slow - virtqueue 0's callback, which another CPU runs
+ * @stall: it stays there, for so many ms at most
+ * @runs: how many are at it now
+ * @most: and at most were
+ */
+struct slow {
+	struct vmt_fixture *fix;
+	unsigned int stall;
+	atomic_t runs;
+	int most;
+	struct completion called;
+	struct completion done;
+	struct completion reset;
+};
+
+static void slow_callback(struct vmt_driver *drv, struct virtqueue *vq)
+{
+	struct slow *slow = drv->priv;
+	unsigned int i;
+
+	if (vq->index)
+		return;
+	slow->most = max(slow->most, atomic_inc_return(&slow->runs));
+	complete(&slow->called);
+	for (i = 0; i < READ_ONCE(slow->stall); i++)
+		mdelay(1);
+	atomic_dec(&slow->runs);
+}
+
+static int slow_thread(void *data)
+{
+	struct slow *slow = data;
+
+	virtio_msg_used_interrupt(&slow->fix->fb->bus, 0);
+	complete(&slow->done);
+	return 0;
+}
+
+static int slow_reset_thread(void *data)
+{
+	struct slow *slow = data;
+	struct virtio_device *vdev = slow->fix->drv->vdev;
+
+	virtio_reset_device(vdev);
+	vdev->config->del_vqs(vdev);
+	complete(&slow->reset);
+	return 0;
+}
+
+/* Returns when CPU 1 is in virtqueue 0's callback; the test goes on on CPU 0 */
+static void slow_start(struct kunit *test, struct slow *slow)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct task_struct *task;
+
+	memset(slow, 0, sizeof(*slow));
+	slow->fix = fix;
+	slow->stall = SLOW_MS;
+	init_completion(&slow->called);
+	init_completion(&slow->done);
+	init_completion(&slow->reset);
+	fix->drv->priv = slow;
+	fix->drv->on_callback = slow_callback;
+	vmt_start(test);
+	KUNIT_EXPECT_EQ(test, vmt_send(fix->drv, 0), 0);
+	KUNIT_EXPECT_TRUE(test, vmt_kick(fix->drv, 0));
+	KUNIT_EXPECT_EQ(test, vmt_device_work(fix->dev, 0), 1);
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	task = kthread_create(slow_thread, slow, "virtio-msg-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	kthread_bind(task, 1);
+	wake_up_process(task);
+	wait_for_completion(&slow->called);
+}
+
+static void slow_end(struct kunit *test, struct slow *slow)
+{
+	WRITE_ONCE(slow->stall, 0);
+	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&slow->done, 30 * HZ));
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+/* Nobody waits for it, another one is called, and it itself once more */
+static void callbacks_do_not_wait(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct slow slow;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "takes two CPUs");
+	slow_start(test, &slow);
+	KUNIT_EXPECT_EQ(test, vmt_send(fix->drv, 1), 0);
+	KUNIT_EXPECT_TRUE(test, vmt_kick(fix->drv, 1));
+	KUNIT_EXPECT_EQ(test, vmt_device_work(fix->dev, 1), 1);
+	KUNIT_EXPECT_EQ(test, virtio_msg_used_interrupt(&fix->fb->bus, 0),
+			IRQ_HANDLED);
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[1].done, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.runs), 1);
+
+	/* It has looked at its ring already */
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 1);
+	KUNIT_EXPECT_EQ(test, vmt_send(fix->drv, 0), 0);
+	KUNIT_EXPECT_EQ(test, vmt_device_work(fix->dev, 0), 1);
+	virtio_msg_used_interrupt(&fix->fb->bus, 0);
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 1);
+	slow_end(test, &slow);
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 2);
+	KUNIT_EXPECT_EQ(test, slow.most, 1);
+}
+
+static void reset_waits_for_callbacks(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct task_struct *task;
+	unsigned int calls;
+	struct slow slow;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "takes two CPUs");
+	slow_start(test, &slow);
+	task = kthread_run(slow_reset_thread, &slow, "virtio-msg-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	/* More are wanted meanwhile, which is no reason to wait longer */
+	virtio_msg_used_interrupt(&fix->fb->bus, 0);
+	msleep(WHILE_MS);
+	KUNIT_EXPECT_FALSE(test, completion_done(&slow.reset));
+	slow_end(test, &slow);
+	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&slow.reset, 30 * HZ));
+	calls = fix->drv->queues[0].calls;
+	virtio_msg_used_interrupt(&fix->fb->bus, 0);
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].calls, calls);
+	KUNIT_EXPECT_EQ(test, slow.most, 1);
+}
+
 /* Many contexts use the bus at once: rule B4 */
 
 struct context {
@@ -707,6 +850,8 @@ static struct kunit_case virtio_msg_vqueue_cases[] = {
 	KUNIT_CASE(queue_reset_not_offered),
 	KUNIT_CASE(notify_atomic),
 	KUNIT_CASE(notify_during_transfer),
+	KUNIT_CASE(callbacks_do_not_wait),
+	KUNIT_CASE(reset_waits_for_callbacks),
 	KUNIT_CASE(notify_dead),
 	KUNIT_CASE(notify_not_offered),
 	KUNIT_CASE(notify_data),
