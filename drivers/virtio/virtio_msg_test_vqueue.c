@@ -622,7 +622,7 @@ static int slow_reset_thread(void *data)
 	return 0;
 }
 
-/* Returns when CPU 1 is in virtqueue 0's callback; the test goes on on CPU 0 */
+/* Returns when CPU 1 is in virtqueue 0's callback; the test is on CPU 0 from then on */
 static void slow_start(struct kunit *test, struct slow *slow)
 {
 	struct vmt_fixture *fix = test->priv;
