@@ -17,6 +17,7 @@ int carrier_init(struct carrier *carrier, const struct carrier_ops *ops,
 		return -ENOMEM;
 	carrier->ops = ops;
 	carrier->guest = true;
+	carrier->max_windows = CARRIER_MAX_WINDOWS;
 	while (*end)
 		end = &(*end)->next;
 	*end = carrier;

@@ -2,13 +2,14 @@
 /*
  * A carrier brings a guest's accesses to its windows here, gives its memory,
  * and takes interrupts to it. carriers/uml/: a User Mode Linux process;
- * carriers/xen/: a Xen guest.
+ * carriers/vfio_user/: a PCI function of QEMU or another VMM; carriers/xen/: a Xen guest.
  *
  * A carrier embeds struct carrier, one for each guest, fills in @ops and calls
  *
  *	carrier_init() when it starts (windows exist without a guest: their
  *	    devices are configured before the guest comes);
- *	memory_add() or memory.ops when the guest's memory is known;
+ *	memory_add() or memory.ops when the guest's memory is known, memory_remove()
+ *	    when some of it goes;
  *	carrier_read(), carrier_write() (window.h) for each access that was trapped,
  *	    then completes it;
  *	carrier_guest_gone() when the guest left or rebooted: all windows are
@@ -40,6 +41,7 @@ struct window;
  *	if so. NULL: the carrier has no such thing
  * @irqfd: a signal on @fd shall raise window @w's interrupt; @queue names the
  *	assignment, -1 takes it back. NULL as above
+ * @queue_interrupt: as @interrupt, of queue @q and nothing else. NULL: that one does
  * @close: the program ends: free the carrier with all it has
  */
 struct carrier_ops {
@@ -48,6 +50,7 @@ struct carrier_ops {
 			  unsigned int queue, int fd);
 	bool (*irqfd)(struct carrier *carrier, unsigned int w,
 		      unsigned int queue, int fd);
+	void (*queue_interrupt)(struct carrier *carrier, unsigned int w, unsigned int q);
 	void (*close)(struct carrier *carrier);
 };
 
@@ -63,6 +66,7 @@ struct carrier_ops {
  * @no_page: the carrier's interrupt or memory cannot serve a message page
  * @windows: the windows by number, num_windows of them; entries may be NULL
  * @num_windows: how many entries count
+ * @max_windows: how many there is room for: CARRIER_MAX_WINDOWS after carrier_init()
  * @gone: see carrier_guest_gone()
  * @log: of what the guest causes as a whole
  * @next: the list of all carriers
@@ -76,6 +80,7 @@ struct carrier {
 	bool no_page;
 	struct window *windows[CARRIER_MAX_WINDOWS];
 	unsigned int num_windows;
+	unsigned int max_windows;
 	void (*gone)(struct carrier *carrier);
 	struct log_limit log;
 	struct carrier *next;

@@ -82,9 +82,10 @@ int memory_add_mapped(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 	return 0;
 }
 
-int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
-	       uint64_t offset)
+static int add(struct memory *mem, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+	       bool read_only)
 {
+	int prot = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	struct stat st;
 	void *host;
 	int ret;
@@ -97,7 +98,7 @@ int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 	if (ret)
 		goto close;
 
-	host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	host = mmap(NULL, size, prot, MAP_SHARED, fd, offset);
 	if (host == MAP_FAILED) {
 		ret = -errno;
 		goto close;
@@ -105,8 +106,10 @@ int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 	ret = guard_add(host, size);
 	if (!ret) {
 		ret = memory_add_mapped(mem, gpa, size, fd, offset, host);
-		if (!ret)
+		if (!ret) {
+			mem->regions[find(mem, gpa)].read_only = read_only;
 			return 0;
+		}
 		guard_remove(host);
 	}
 	munmap(host, size);
@@ -115,20 +118,53 @@ close:
 	return ret;
 }
 
+int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
+	       uint64_t offset)
+{
+	return add(mem, gpa, size, fd, offset, false);
+}
+
+int memory_add_read_only(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
+			 uint64_t offset)
+{
+	return add(mem, gpa, size, fd, offset, true);
+}
+
+static void region_unmap(const struct memory_region *r)
+{
+	guard_remove(r->host);
+	munmap(r->host, r->size);
+	if (r->fd >= 0)
+		close(r->fd);
+}
+
+int memory_remove(struct memory *mem, uint64_t gpa, uint64_t size)
+{
+	unsigned int at = find(mem, gpa);
+	struct memory_region *r;
+
+	if (at == mem->num_regions)
+		return -ENOENT;
+	r = &mem->regions[at];
+	if (r->gpa != gpa || r->size != size)
+		return -ENOENT;
+	region_unmap(r);
+	mem->num_regions--;
+	memmove(r, r + 1, (mem->num_regions - at) * sizeof(*r));
+	mem->generation++;
+	mem->removals++;
+	return 0;
+}
+
 void memory_clear(struct memory *mem)
 {
-	while (mem->num_regions) {
-		struct memory_region *r = &mem->regions[--mem->num_regions];
-
-		guard_remove(r->host);
-		munmap(r->host, r->size);
-		if (r->fd >= 0)
-			close(r->fd);
-	}
+	while (mem->num_regions)
+		region_unmap(&mem->regions[--mem->num_regions]);
 	free(mem->regions);
 	mem->regions = NULL;
 	mem->room = 0;
 	mem->generation++;
+	mem->removals++;
 }
 
 void *memory_get(struct memory *mem, uint64_t addr, uint64_t len, bool write)
@@ -147,7 +183,7 @@ void *memory_get(struct memory *mem, uint64_t addr, uint64_t len, bool write)
 	if (at == mem->num_regions)
 		return NULL;
 	r = &mem->regions[at];
-	if (addr < r->gpa || len > r->size - (addr - r->gpa))
+	if (addr < r->gpa || len > r->size - (addr - r->gpa) || (write && r->read_only))
 		return NULL;
 	return r->host + (addr - r->gpa);
 }

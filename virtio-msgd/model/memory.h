@@ -30,6 +30,7 @@
  * @size: its size in bytes
  * @fd: what is mapped; owned by the memory
  * @offset: where in @fd the region starts
+ * @read_only: the guest's devices may not write to it
  * @host: where it is mapped in this process
  *
  * For a vhost-user SET_MEM_TABLE, @host serves as the region's "user address".
@@ -39,6 +40,7 @@ struct memory_region {
 	uint64_t size;
 	int fd;
 	uint64_t offset;
+	bool read_only;
 	uint8_t *host;
 };
 
@@ -75,8 +77,9 @@ struct memory_xen {
  * @num_regions: how many
  * @room: for so many
  * @generation: rises with every change of the regions (a guest that came or
- *	went, pages the carrier invalidated): pointers from before are no longer
- *	good, and a device that passed the regions on passes them on again
+ *	went, pages the carrier invalidated): pointers from before are looked up
+ *	again, and a device that passed the regions on passes them on again
+ * @removals: rises when some went: pointers from before are no longer good
  * @xen: it is a Xen guest's, which is not shared by the regions' descriptors; or NULL
  * @ops: mapping of grants, or NULL
  * @opaque: the carrier's, for @ops
@@ -86,6 +89,7 @@ struct memory {
 	unsigned int num_regions;
 	unsigned int room;
 	uint64_t generation;
+	uint64_t removals;
 	const struct memory_xen *xen;
 	const struct memory_ops *ops;
 	void *opaque;
@@ -99,6 +103,10 @@ struct memory {
 int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 	       uint64_t offset);
 
+/* As memory_add(), and memory_get() to write there is NULL. */
+int memory_add_read_only(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
+			 uint64_t offset);
+
 /*
  * Add a region that is mapped already, e.g. foreign memory: @fd may be -1
  * (then no vhost-user backend can have it). memory_clear() unmaps it.
@@ -106,6 +114,8 @@ int memory_add(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 int memory_add_mapped(struct memory *mem, uint64_t gpa, uint64_t size, int fd,
 		      uint64_t offset, void *host);
 
+/* Unmap the region that is exactly this, and raise the generation. 0 or -ENOENT */
+int memory_remove(struct memory *mem, uint64_t gpa, uint64_t size);
 /* Unmap all regions and raise the generation. */
 void memory_clear(struct memory *mem);
 

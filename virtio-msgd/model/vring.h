@@ -66,7 +66,7 @@ struct virtq {
  * @num_out: segments of @seg that the device reads
  * @num_in: segments after them that it writes
  * @len: bytes of all segments, less than 4 GiB
- * @generation: of the memory that they are in
+ * @removals: of the memory that they are in
  * @seg: the segments, checked and mapped
  */
 struct vring_chain {
@@ -75,7 +75,7 @@ struct vring_chain {
 	unsigned int num_out;
 	unsigned int num_in;
 	uint64_t len;
-	uint64_t generation;
+	uint64_t removals;
 	struct iovec seg[VRING_MAX_SEGMENTS];
 };
 

@@ -136,7 +136,7 @@ int vring_pop(struct virtq *vr, struct vring_chain *chain)
 	chain->num_out = 0;
 	chain->num_in = 0;
 	chain->len = 0;
-	chain->generation = vr->mem->generation;
+	chain->removals = vr->mem->removals;
 	if (packed(vr->features))
 		ret = packed_pop(vr, chain, desc, device);
 	else
@@ -172,7 +172,7 @@ void vring_drop(struct virtq *vr, struct vring_chain *chain)
 
 bool vring_chain_valid(const struct virtq *vr, const struct vring_chain *chain)
 {
-	return vr->mem->generation == chain->generation;
+	return vr->mem->removals == chain->removals;
 }
 
 bool vring_interrupt(struct virtq *vr)

@@ -40,8 +40,8 @@ struct window *window_create(struct carrier *carrier, unsigned int index,
 {
 	struct window *win;
 
-	if (index >= CARRIER_MAX_WINDOWS || carrier->windows[index]) {
-		errno = index >= CARRIER_MAX_WINDOWS ? ENOSPC : EEXIST;
+	if (index >= carrier->max_windows || carrier->windows[index]) {
+		errno = index >= carrier->max_windows ? ENOSPC : EEXIST;
 		return NULL;
 	}
 	win = calloc(1, sizeof(*win));
@@ -115,4 +115,18 @@ void window_interrupt(struct window *win)
 		return;
 	win->counters.interrupts++;
 	win->carrier->ops->interrupt(win->carrier, win->index);
+}
+
+void window_queue_interrupt(struct window *win, unsigned int q)
+{
+	const struct carrier_ops *ops = win->carrier->ops;
+
+	if (!ops->queue_interrupt) {
+		window_interrupt(win);
+		return;
+	}
+	if (!win->carrier->guest)
+		return;
+	win->counters.interrupts++;
+	ops->queue_interrupt(win->carrier, win->index, q);
 }

@@ -155,8 +155,9 @@ void window_write(struct window *win, uint64_t offset, unsigned int size,
 /* The guest left: reset the device, let go of all memory. With the slot locked. */
 void window_reset(struct window *win);
 
-/* Raise the window's interrupt; for personalities. */
+/* Raise the window's interrupt; for personalities. The second one: because of queue @q */
 void window_interrupt(struct window *win);
+void window_queue_interrupt(struct window *win, unsigned int q);
 
 /*
  * An access to window @w of a guest at @offset from the window's start. Any size, any
@@ -167,6 +168,11 @@ uint64_t carrier_read(struct carrier *carrier, unsigned int w,
 void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
 		   unsigned int size, uint64_t value);
 
+/*
+ * Reset all windows, each when nothing is under way there any more; the guest and its
+ * memory stay. In a task, since that may take a while.
+ */
+void carrier_reset_windows(struct carrier *carrier);
 /*
  * The guest left: reset all windows, each when nothing is under way there any more,
  * then forget its memory. @done is called when that is done, maybe at once; until

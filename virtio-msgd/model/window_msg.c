@@ -420,8 +420,7 @@ static enum window_wait msg_waits(struct window *win, uint32_t offset, unsigned 
 
 static void msg_used(struct window *win, unsigned int q)
 {
-	(void)q;
-	window_interrupt(win);
+	window_queue_interrupt(win, q);
 }
 
 static void msg_changed(struct window *win, unsigned int what)

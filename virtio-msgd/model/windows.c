@@ -27,9 +27,8 @@ void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
 		window_write(win, offset, size, value);
 }
 
-static void gone(void *arg)
+void carrier_reset_windows(struct carrier *carrier)
 {
-	struct carrier *carrier = arg;
 	unsigned int w;
 
 	for (w = 0; w < carrier->num_windows; w++) {
@@ -41,6 +40,13 @@ static void gone(void *arg)
 		window_reset(win);
 		task_unlock(&win->slot.lock);
 	}
+}
+
+static void gone(void *arg)
+{
+	struct carrier *carrier = arg;
+
+	carrier_reset_windows(carrier);
 	memory_clear(&carrier->memory);
 	carrier->gone(carrier);
 }

@@ -73,6 +73,9 @@ static int add_memory(struct vhost_user *vu, struct vu_table *table)
 			.user_addr = (uintptr_t)r->host,
 		};
 
+		/* The protocol has no word for those: a backend maps all of it to write */
+		if (r->read_only)
+			continue;
 		if (mem->xen) {
 			region.xen_flags = VU_XEN_FOREIGN;
 			region.xen_domid = mem->xen->domid;
@@ -340,6 +343,8 @@ static bool has_table(const struct vhost_user *vu, const struct vu_table *table)
 
 static int share(struct vhost_user *vu, struct vu_table *table)
 {
+	/* It may change while the backend is waited for */
+	uint64_t generation = device_memory(&vu->dev)->generation;
 	int ret;
 
 	if (table->num > max_regions(vu))
@@ -355,7 +360,7 @@ static int share(struct vhost_user *vu, struct vu_table *table)
 		}
 	}
 	if (!ret)
-		vu->shared = device_memory(&vu->dev)->generation;
+		vu->shared = generation;
 	return ret;
 }
 
