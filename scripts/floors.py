@@ -12,8 +12,8 @@ from scripts import say
 
 SOURCE = say.REPO / "virtio-msgd"
 # From below; those of one line do not know of each other
-FLOORS = (("base",), ("model",), ("devices", "vhost_user"), ("carriers/uml", "carriers/xen"),
-          ("program",))
+FLOORS = (("base",), ("model",), ("devices", "vhost_user"),
+          ("carriers/uml", "carriers/vfio_user", "carriers/xen"), ("program",))
 # The same of the Python packages
 PACKAGES = ("scripts", "testbed", "testbed.xen", "bench", "make")
 TESTS = {"tests", "e2e", "msgd_tests"}

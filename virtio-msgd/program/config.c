@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "carriers/uml/uml.h"
+#include "carriers/vfio_user/vfio_user.h"
 #include "carriers/xen/xen.h"
 #include "program/devices.h"
 #include "program/guests.h"
@@ -53,7 +54,7 @@ static int apply_window(struct config *config, struct params *params, struct err
 	uint64_t index;
 
 	if (!carrier)
-		return errmsg_set(err, "it comes before any guest: name that first (uml)");
+		return errmsg_set(err, "it comes before any guest: name that first (uml, vfio-user)");
 	index = carrier->num_windows;
 	if (params_number(params, "index", 0, CARRIER_MAX_WINDOWS - 1, &index, err) ||
 	    config_window(params, &wc, &dev, err))
@@ -73,6 +74,12 @@ static int apply_window(struct config *config, struct params *params, struct err
 static int apply_uml(struct config *config, struct params *params, struct errmsg *err)
 {
 	config->carrier = carrier_uml_create(params, config->child.guest, err);
+	return config->carrier ? 0 : -1;
+}
+
+static int apply_vfio_user(struct config *config, struct params *params, struct errmsg *err)
+{
+	config->carrier = carrier_vfio_user_create(params, config->child.guest, err);
 	return config->carrier ? 0 : -1;
 }
 
@@ -130,6 +137,7 @@ static int apply_counters(struct config *config, struct params *params, struct e
 
 const struct config_section config_sections[] = {
 	{ "uml", "path", CONFIG_GUEST, apply_uml },
+	{ "vfio-user", "path", CONFIG_GUEST, apply_vfio_user },
 	{ "window", NULL, CONFIG_PART, apply_window },
 	{ "xen", NULL, CONFIG_RULE, apply_xen },
 	{ "listen", "path", CONFIG_PROGRAM, apply_listen },
@@ -165,8 +173,8 @@ static int keep_guest(struct config *config, const struct config_section *sectio
 	char *name;
 
 	if (!path || !*path)
-		return errmsg_set(err, "uml needs the path of a socket");
-	if (asprintf(&name, "uml:%s", path) < 0)
+		return errmsg_set(err, "%s needs the path of a socket", section->name);
+	if (asprintf(&name, "%s:%s", section->name, path) < 0)
 		return errmsg_set(err, "out of memory");
 	if (guest_find(name)) {
 		free(name);
@@ -207,7 +215,7 @@ static int keep(struct config *config, const struct config_section *section,
 		return keep_guest(config, section, params, err);
 	case CONFIG_PART:
 		if (!config->guest)
-			return errmsg_set(err, "it comes before any guest: name that first (uml)");
+			return errmsg_set(err, "it comes before any guest: name that first (uml, vfio-user)");
 		return give(config->guest, section, params, err);
 	case CONFIG_RULE:
 		return keep_rule(config, section, params, err);

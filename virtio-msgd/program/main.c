@@ -27,6 +27,7 @@
 static const char usage[] =
 	"Usage: virtio-msgd [--config FILE] [--listen SOCKET] [--counters FILE]\n"
 	"                   --uml SOCKET --window device=KIND[,...] [--window ...]...\n"
+	"       virtio-msgd [...] --vfio-user SOCKET[,...] --window device=KIND[,...]\n"
 	"       virtio-msgd [...] --xen device=KIND[,...] [--xen ...]...\n"
 	"       virtio-msgd --control SOCKET COMMAND [ARGUMENT]...\n"
 	"\n"
@@ -34,6 +35,11 @@ static const char usage[] =
 	"\n"
 	"      --uml SOCKET          a User Mode Linux guest will connect here; the windows\n"
 	"                            that follow are its\n"
+	"      --vfio-user SOCKET,... a VMM will connect here, QEMU's vfio-user-pci for example,\n"
+	"                            and have the window that follows as a PCI function\n"
+	"          msi=on|off          MSI instead of MSI-X (off)\n"
+	"          vectors=N           interrupts (one, and one for each queue)\n"
+	"          device-id=N         PCI device ID, 0x10f0 to 0x10ff (0x10f0)\n"
 	"      --window PARAM,...    a window, 0x200 bytes, with a device, or empty:\n"
 	"          device=i2c          I2C adapter; clock=ds1338|none: what is on its bus\n"
 	"          device=rng          random numbers\n"
@@ -69,7 +75,8 @@ static const char usage[] =
 	"          ioeventfd=on|off, irqfd=on|off\n"
 	"                              leave notifications, interrupts to the kernel (on)\n"
 	"          and what --window takes; the first rule that fits counts\n"
-	"      --config FILE         the same from a file: [uml], [window], [xen] sections\n"
+	"      --config FILE         the same from a file: [uml], [vfio-user], [window],\n"
+	"                            [xen] sections\n"
 	"      --listen SOCKET       take commands here\n"
 	"      --sandbox PARAM,...   what the process of each guest is left with:\n"
 	"          user=NAME           the rights of this user (what this program has, but\n"
@@ -305,7 +312,7 @@ static int run(struct config *config, int argc, char **argv)
 	else if (optind < argc)
 		errmsg_set(&err, "\"%.100s\" is not an option", argv[optind]);
 	else if (!guests_any() && !carrier_xen_wanted())
-		errmsg_set(&err, "there is no guest to serve: name one (--uml SOCKET, --xen RULE), see --help");
+		errmsg_set(&err, "there is no guest to serve: name one (--uml, --vfio-user, --xen), see --help");
 	else
 		return serve(config);
 	return fail(&err);

@@ -103,7 +103,7 @@ static const char *too_many(void)
 static void wrong_options(void **state)
 {
 	(void)state;
-	refused("window", "device=i2c", "window: it comes before any guest: name that first (uml)");
+	refused("window", "device=i2c", "window: it comes before any guest: name that first (uml, vfio-user)");
 	refused("uml", "", "uml: uml needs the path of a socket");
 	refused("uml", "/nonexistent/socket", "uml: /nonexistent/socket: No such file or directory");
 	assert_int_equal(option("uml", in_dir("a")), 0);
@@ -186,7 +186,7 @@ static void bad_files(void **state)
 	bad_file("[toaster]\na = b\n", "line 1: section [toaster] is not known");
 	bad_file("[umlaut]\na = b\n", "line 1: section [umlaut] is not known");
 	bad_file("[window]\ndevice = i2c\n",
-		 "window: it comes before any guest: name that first (uml)");
+		 "window: it comes before any guest: name that first (uml, vfio-user)");
 	bad_file("[uml]\nnonsense\n", "line 2: \"name = value\" or \"[section]\" is expected");
 	bad_file("[listen]\npath = /x\npath = /y\n", "line 3: path is given twice");
 	bad_file("[listen]\npath = /x\nmode = 1\n", "listen: mode is not known here");
