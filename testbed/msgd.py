@@ -68,17 +68,18 @@ class Msgd:
     """One virtio-msgd that waits for a guest at DIRECTORY/msgd.sock.
 
     WINDOWS has the text of one --window option each, GUESTS those of more guests, by the
-    name of their sockets in DIRECTORY. BEFORE: what its command begins with. Its standard
+    name of their sockets in DIRECTORY, and VMMS those of functions for VMMs, where options
+    may be behind that name. BEFORE: what its command begins with. Its standard
     error goes to a log, unless STDERR is a file.
     """
 
     def __init__(self, program, directory, windows, options=(), guests=None, before=(),
-                 stderr=None, env=None, place=pin_to_one_cpu):
+                 stderr=None, env=None, place=pin_to_one_cpu, vmms=None):
         self.program = program
         self.directory = Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.windows, self.options = list(windows), list(options)
-        self.guests = dict(guests or {})
+        self.guests, self.vmms = dict(guests or {}), dict(vmms or {})
         self.before, self.stderr, self.place = list(before), stderr, place
         self.env = {**os.environ, **(env or {})}
         self.socket = self.directory / "msgd.sock"
@@ -91,10 +92,10 @@ class Msgd:
     def command(self):
         """What starts it."""
         command = [*self.before, self.program]
-        for path, windows in ((self.socket, self.windows),
-                              *((self.directory / name, windows)
-                                for name, windows in self.guests.items())):
-            command += ["--uml", path]
+        for kind, name, windows in (("--uml", self.socket.name, self.windows),
+                                    *(("--uml", *each) for each in self.guests.items()),
+                                    *(("--vfio-user", *each) for each in self.vmms.items())):
+            command += [kind, self.directory / name]
             for window in windows:
                 command += ["--window", window]
         return [str(word) for word in (*command, "--listen", self.control_socket,
@@ -178,8 +179,8 @@ class Msgd:
         found = {}
         for child in children(self.pid):
             words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if b"--uml" in words:
-                path = words[words.index(b"--uml") + 1].removeprefix(b"path=")
+            for kind in {b"--uml", b"--vfio-user"} & set(words):
+                path = words[words.index(kind) + 1].removeprefix(b"path=").partition(b",")[0]
                 found[os.fsdecode(os.path.basename(path))] = child
         return found
 
