@@ -19,7 +19,8 @@ from scripts.results import Results
 from testbed import msgd
 
 CORPUS = say.REPO / "virtio-msgd" / "fuzz" / "corpus"
-HARNESSES = ("channel", "config", "control", "message", "ring", "uml", "vhost_user", "xen")
+HARNESSES = ("channel", "config", "control", "message", "ring", "uml", "vfio_user", "vhost_user",
+             "xen")
 PACKAGES = ["clang", "libclang-rt-dev", "libseccomp-dev", "libxen-dev"]
 SECONDS = 60
 TEST_SECONDS = 12

@@ -82,20 +82,26 @@ void vf_close(struct vf_conn *conn)
 	free(conn);
 }
 
+/* What comes is thrown away, until the other end is closed, or has had the time for it. */
+static void turn_away(struct vf_conn *conn)
+{
+	conn->state = VF_LEAVING;
+	drop_fds(conn);
+	event_add(conn->readable, NULL);
+	set_timer(conn, GOODBYE_MS);
+	disown(conn);
+}
+
 /*
  * QEMU 11.1 aborts when its socket is closed with something unread in it: so nothing is sent
- * any more, and what comes is thrown away until it has noticed
+ * any more, which it notices
  */
 static void leave(struct vf_conn *conn)
 {
 	if (conn->state == VF_LEAVING)
 		return;
-	conn->state = VF_LEAVING;
 	shutdown(conn->fd, SHUT_WR);
-	drop_fds(conn);
-	event_add(conn->readable, NULL);
-	set_timer(conn, GOODBYE_MS);
-	disown(conn);
+	turn_away(conn);
 }
 
 static void leave_because(struct vf_conn *conn, const char *why)
@@ -167,7 +173,7 @@ static void answer(struct vf_conn *conn, int ret)
 	if (wanted && !send_reply(conn))
 		leave_because(conn, errno == EAGAIN ? "it does not take its replies" : "it is gone");
 	else if (conn->state != VF_SERVED)
-		leave(conn);
+		turn_away(conn);	/* it has heard why, and goes by itself */
 }
 
 static void carry_out(struct vf_conn *conn)

@@ -135,7 +135,7 @@ int vf_do_irq_info(struct vf_conn *conn)
  * SET_IRQS
  */
 
-static int assign(struct vf_conn *conn, const struct vfio_irq_set *set)
+static int assign(struct vf_conn *conn, const struct vf_irq_set *set)
 {
 	unsigned int num = vf_num_fds(conn), i;
 
@@ -164,7 +164,7 @@ static void take_back_all(struct vfio_user *vf, uint32_t index)
 }
 
 /* The VMM itself raises some: all that are named, or by @chosen */
-static int trigger(struct vf_conn *conn, const struct vfio_irq_set *set, const uint8_t *chosen)
+static int trigger(struct vf_conn *conn, const struct vf_irq_set *set, const uint8_t *chosen)
 {
 	uint32_t i;
 
@@ -179,7 +179,7 @@ static int trigger(struct vf_conn *conn, const struct vfio_irq_set *set, const u
 	return 0;
 }
 
-static bool in_range(const struct vfio_user *vf, const struct vfio_irq_set *set)
+static bool in_range(const struct vfio_user *vf, const struct vf_irq_set *set)
 {
 	uint32_t num = num_irqs(vf, set->index);
 
@@ -188,7 +188,7 @@ static bool in_range(const struct vfio_user *vf, const struct vfio_irq_set *set)
 
 int vf_do_set_irqs(struct vf_conn *conn)
 {
-	const struct vfio_irq_set *set = &conn->msg.set;
+	const struct vf_irq_set *set = &conn->msg.set;
 	uint32_t data = set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
 
 	if (set->argsz < sizeof(*set) || set->index >= VFIO_PCI_NUM_IRQS ||

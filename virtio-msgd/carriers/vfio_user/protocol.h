@@ -53,7 +53,6 @@ struct vf_header {
 struct vf_version {
 	uint16_t major;
 	uint16_t minor;
-	char json[];
 };
 
 struct vf_dma_map {
@@ -82,7 +81,15 @@ struct vf_region_io {
 	uint64_t offset;
 	uint32_t region;
 	uint32_t count;
-	uint8_t data[];
+};
+
+/* struct vfio_irq_set, without what is behind it */
+struct vf_irq_set {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t start;
+	uint32_t count;
 };
 
 /* The longest message is a read or a write */
@@ -91,14 +98,20 @@ struct vf_region_io {
 struct vf_message {
 	struct vf_header hdr;
 	union {
-		struct vf_version version;
 		struct vf_dma_map map;
 		struct vf_dma_unmap unmap;
 		struct vf_device_info info;
 		struct vfio_region_info region;
 		struct vfio_irq_info irq;
-		struct vfio_irq_set set;
-		struct vf_region_io io;
+		struct vf_irq_set set;
+		struct {
+			struct vf_version version;
+			char json[VF_MAX_DATA];
+		};
+		struct {
+			struct vf_region_io io;
+			uint8_t data[VF_MAX_DATA];
+		};
 		uint8_t bytes[VF_MAX_PAYLOAD];
 	};
 };
@@ -106,7 +119,7 @@ struct vf_message {
 _Static_assert(sizeof(struct vf_header) == 16, "layout of a header");
 _Static_assert(sizeof(struct vf_dma_map) == 32, "layout of DMA_MAP");
 _Static_assert(sizeof(struct vf_dma_unmap) == 24, "layout of DMA_UNMAP");
-_Static_assert(sizeof(struct vfio_irq_set) == 20, "layout of SET_IRQS");
+_Static_assert(sizeof(struct vf_irq_set) == 20, "layout of SET_IRQS");
 _Static_assert(sizeof(struct vf_region_io) == 16, "layout of REGION_READ");
 
 #endif

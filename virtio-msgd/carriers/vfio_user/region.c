@@ -65,7 +65,7 @@ static int result(struct vf_conn *conn)
 
 	if (conn->msg.hdr.command == VF_REGION_WRITE)
 		return sizeof(*io);
-	memcpy(io->data, &value, io->count);
+	memcpy(conn->msg.data, &value, io->count);
 	return sizeof(*io) + io->count;
 }
 
@@ -164,9 +164,9 @@ int vf_do_read(struct vf_conn *conn)
 	if (io->region == VF_WINDOW_BAR)
 		return access_bar(conn, 0);
 	if (io->region == VF_MSIX_BAR)
-		memset(io->data, 0, io->count);
+		memset(conn->msg.data, 0, io->count);
 	else
-		vf_config_read(conn->vf, io->offset, io->data, io->count);
+		vf_config_read(conn->vf, io->offset, conn->msg.data, io->count);
 	return sizeof(*io) + io->count;
 }
 
@@ -179,11 +179,11 @@ int vf_do_write(struct vf_conn *conn)
 		return -EINVAL;
 	if (io->region == VF_WINDOW_BAR) {
 		if (io->count <= sizeof(value))
-			memcpy(&value, io->data, io->count);
+			memcpy(&value, conn->msg.data, io->count);
 		return access_bar(conn, le64toh(value));
 	}
 	if (io->region == VFIO_PCI_CONFIG_REGION_INDEX &&
-	    vf_config_write(conn->vf, io->offset, io->data, io->count)) {
+	    vf_config_write(conn->vf, io->offset, conn->msg.data, io->count)) {
 		int ret = vf_reset(conn);
 
 		return ret ? ret : (int)sizeof(*io);

@@ -26,7 +26,7 @@ static void take_number(json_t *ours, json_t *theirs, const char *name, json_int
 static int parse(const struct vf_conn *conn, json_t **version)
 {
 	size_t len = vf_payload(conn) - sizeof(struct vf_version);
-	const char *text = conn->msg.version.json;
+	const char *text = conn->msg.json;
 
 	if (!len)
 		return 0;
@@ -62,7 +62,7 @@ static int fill_in(struct vf_conn *conn, json_t *version)
 		return -ENOMEM;
 	conn->msg.version.major = VF_MAJOR;
 	conn->msg.version.minor = VF_MINOR;
-	memcpy(conn->msg.version.json, text, len);
+	memcpy(conn->msg.json, text, len);
 	free(text);
 	return sizeof(struct vf_version) + len;
 }
