@@ -200,12 +200,17 @@ static void page_respond(struct virtio_msg_mmio_page *page, const union message 
 static size_t page_request(struct window *win, const struct virtio_msg_mmio_page *page,
 			   union message *request)
 {
+	static const struct virtio_msg_header nothing;
 	size_t len;
 
 	memcpy(request, page->request, sizeof(request->hdr));
 	len = request_size(request);
 	if (!size_allowed(win, len)) {
 		win->counters.discarded++;
+		/* A VMM can give a file of which it has a private copy: that cannot be seen */
+		if (!memcmp(&request->hdr, &nothing, sizeof(nothing)))
+			log_limited(&win->slot.log, "%s, window %u: the guest sends a message of zeros: is its memory shared with this program?",
+				    win->carrier->name, win->index);
 		return 0;
 	}
 	memcpy(&request->hdr + 1, page->request + sizeof(request->hdr), len - sizeof(request->hdr));

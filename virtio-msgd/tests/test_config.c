@@ -83,6 +83,19 @@ static void windows(void **state)
 	assert_null(carriers->next->windows[0]->dev);
 }
 
+static void functions(void **state)
+{
+	(void)state;
+	assert_int_equal(option("vfio-user", in_dir("a")), 0);
+	assert_int_equal(option("window", "device=rng"), 0);
+	assert_int_equal(option("window", "device=rng"), -1);
+	assert_string_equal(err.text, "window: window 1: No space left on device");
+	assert_int_equal(carriers->num_windows, 1);
+	assert_int_equal(option("vfio-user", "path=/x,msi=maybe"), -1);
+	assert_string_equal(err.text, "vfio-user: msi=maybe: on or off is expected");
+	assert_int_equal(option("vfio-user", "path=/x,irq=7"), -1);
+}
+
 static void refused(const char *name, const char *value, const char *why)
 {
 	assert_int_equal(option(name, value), -1);
@@ -292,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(windows),
+		TEST(functions),
 		TEST(wrong_options),
 		TEST(socket_in_use),
 		TEST(file),

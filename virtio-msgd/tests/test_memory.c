@@ -71,6 +71,48 @@ static void regions(void **state)
 	assert_int_equal(mem.num_regions, 0);
 }
 
+static void removed(void **state)
+{
+	struct memory mem = { 0 };
+	struct memory_ref ref;
+	uint64_t removals;
+
+	(void)state;
+	assert_int_equal(memory_remove(&mem, BASE, SIZE), -ENOENT);
+	assert_int_equal(memory_add(&mem, BASE, SIZE, file(SIZE), 0), 0);
+	assert_int_equal(memory_add(&mem, BASE + SIZE, SIZE, file(SIZE), 0), 0);
+	removals = mem.removals;
+	assert_int_equal(memory_add(&mem, BASE + 2 * SIZE, SIZE, file(SIZE), 0), 0);
+	assert_int_equal(mem.removals, removals);
+	assert_int_equal(memory_ref_set(&mem, &ref, BASE + SIZE, 4), 0);
+	assert_int_equal(memory_remove(&mem, BASE + SIZE, SIZE - 1), -ENOENT);
+	assert_int_equal(memory_remove(&mem, BASE + SIZE + 1, SIZE - 1), -ENOENT);
+	assert_int_equal(memory_remove(&mem, BASE + SIZE, SIZE), 0);
+	assert_int_not_equal(mem.removals, removals);
+	assert_null(memory_ref_get(&mem, &ref));
+	assert_non_null(memory_get(&mem, BASE + SIZE - 1, 1, true));
+	assert_non_null(memory_get(&mem, BASE + 2 * SIZE, 1, true));
+	/* It is back, and so is the reference */
+	assert_int_equal(memory_add(&mem, BASE + SIZE, SIZE, file(SIZE), 0), 0);
+	assert_ptr_equal(memory_ref_get(&mem, &ref), mem.regions[1].host);
+	assert_int_equal(memory_remove(&mem, BASE + 2 * SIZE, SIZE), 0);
+	assert_int_equal(mem.num_regions, 2);
+	memory_clear(&mem);
+}
+
+static void read_only(void **state)
+{
+	struct memory mem = { 0 };
+	struct memory_ref ref;
+
+	(void)state;
+	assert_int_equal(memory_add_read_only(&mem, BASE, SIZE, file(SIZE), 0), 0);
+	assert_non_null(memory_get(&mem, BASE, SIZE, false));
+	assert_null(memory_get(&mem, BASE, 1, true));
+	assert_int_equal(memory_ref_set(&mem, &ref, BASE, 1), -EFAULT);
+	memory_clear(&mem);
+}
+
 /* More than any protocol has room for, in no order */
 static void many_regions(void **state)
 {
@@ -180,6 +222,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(regions),
+		cmocka_unit_test(removed),
+		cmocka_unit_test(read_only),
 		cmocka_unit_test(many_regions),
 		cmocka_unit_test(reference),
 		cmocka_unit_test(grants),
