@@ -3,27 +3,8 @@
  * KUnit tests of virtio-msg: how a device comes up, features, status, reset,
  * and what becomes of responses that are none
  *
- * Which rules of the protocol are covered by which cases, here and in
- * virtio_msg_test_config.c, _vqueue.c and _bus.c:
- *
- *  B1, D2   register_limits, split_read, split_write; each message in the fake
- *  B4       two_contexts
- *  B5, B8   get_devices, get_devices_bad, slots, event_device
- *  B6, D12  notify_atomic, notify_data, notify_packed_data
- *  D1       probe_messages, empty_slot
- *  D3       probe_messages, config_bytes, vqueue_bytes; each message in the fake
- *  D4       probe_messages, features_*
- *  D5       split_*, read_outside
- *  D6, D7   config_bytes, strict_*, set_config_*, write_outside
- *  D8       probe_messages, find_vqs_*
- *  D9       queue_reset, queue_reset_not_offered
- *  D10      reset_*
- *  D11      probe_messages; each message in the fake
- *  D13      event_config, needs_reset_*, config_interrupt_*
- *  D14      event_used, interrupts_*
- *  D15      slots, event_device
- *  D16      bad_response
- *  D17      events_malformed
+ * Documentation/driver-api/virtio/virtio_msg_rules.rst has the rules of the
+ * protocol and the cases, here and in the files beside this one, that cover them.
  */
 
 #include <linux/mm.h>
