@@ -3,9 +3,12 @@
  * What a VMM sends over a vfio-user socket: connections, messages in any order and in
  * pieces, descriptors, memory that comes and goes, and accesses to a device that is at work.
  */
+#include <linux/virtio_msg.h>
+#include <linux/virtio_msg_mmio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "carriers/vfio_user/protocol.h"
@@ -23,6 +26,7 @@
  * @fds: connections, -1: none
  * @memory: the guest's memory
  * @event: an eventfd
+ * @ops: of a device that takes its time
  * @msg: the message that is made
  */
 struct run {
@@ -32,8 +36,44 @@ struct run {
 	int fds[CONNS];
 	int memory;
 	int event;
+	struct device_ops ops;
 	struct vf_message msg;
 };
+
+/* How long a device takes at most, in milliseconds: longer than a VMM waits */
+#define SLOW_MS	6000
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+static int slow_reset(struct device *dev)
+{
+	(void)dev;
+	task_wait_fd(-1, 0, now_ms() + SLOW_MS);
+	return 0;
+}
+
+static int slow_start(struct device *dev)
+{
+	(void)dev;
+	task_wait_fd(-1, 0, now_ms() + SLOW_MS / 4);
+	return 0;
+}
+
+static struct device *slow_device(struct run *run, struct device *dev)
+{
+	run->ops = *dev->ops;
+	run->ops.reset = slow_reset;
+	run->ops.start = slow_start;
+	dev->ops = &run->ops;
+	dev->waits = true;
+	return dev;
+}
 
 static void start(struct run *run)
 {
@@ -42,6 +82,7 @@ static void start(struct run *run)
 	uint8_t how = take8(run->in);
 	struct params params = { 0 };
 	struct errmsg err;
+	struct device *dev;
 	struct window *win;
 	unsigned int i;
 	char text[64];
@@ -53,8 +94,11 @@ static void start(struct run *run)
 	fuzz_check(run->carrier);
 	win = window_create(run->carrier, 0, &window_config_default);
 	fuzz_check(win);
-	if (how / 4 % 4 < 3)
-		fuzz_check(!window_attach(win, machine_device(kinds[how / 4 % 4])));
+	if (how / 4 % 4 < 3) {
+		dev = machine_device(kinds[how / 4 % 4]);
+		fuzz_check(dev);
+		fuzz_check(!window_attach(win, how & 0x80 ? slow_device(run, dev) : dev));
+	}
 	run->memory = fuzz_memfd(FILE_SIZE);
 	run->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fuzz_check(run->event >= 0);
@@ -70,7 +114,9 @@ static void stop(struct run *run)
 		if (run->fds[i] >= 0)
 			close(run->fds[i]);
 	}
-	fuzz_pass(0);
+	/* What it has sent before is done, in bounded time, and then it is gone */
+	for (i = 0; i < 20 && (run->carrier->guest || task_count()); i++)
+		fuzz_pass(SLOW_MS);
 	fuzz_check(!run->carrier->guest && !run->carrier->memory.num_regions);
 	run->carrier->ops->close(run->carrier);
 	close(run->memory);
@@ -220,6 +266,23 @@ static void access_region(struct run *run, int fd)
 		     sizeof(run->msg.io) + (write ? count : 0), NULL, 0);
 }
 
+/* A store to the window that is right */
+static void store(struct run *run, int fd, uint32_t offset, uint32_t count, uint64_t value)
+{
+	run->msg.io = (struct vf_region_io) { .offset = offset, .count = count };
+	memcpy(run->msg.data, &value, count);
+	send_message(run, fd, VF_REGION_WRITE, sizeof(run->msg.io) + count, NULL, 0);
+}
+
+/* What a driver does first: chance would not find it */
+static void send_status(struct run *run, int fd)
+{
+	uint32_t status = take_status(run->in);
+
+	store(run, fd, VIRTIO_MSG_MMIO_WINDOW, 8, VIRTIO_MSG_SET_DEVICE_STATUS << 8 | 12ULL << 48);
+	store(run, fd, VIRTIO_MSG_MMIO_WINDOW + 8, 4, status);
+}
+
 static void send_bytes(struct run *run, int fd)
 {
 	const int fds[] = { run->memory, run->event, run->memory };
@@ -303,6 +366,9 @@ static void step(struct run *run)
 		break;
 	case 12:
 		change_memory(run);
+		break;
+	case 13:
+		send_status(run, *fd);
 		break;
 	default:
 		access_region(run, *fd);

@@ -22,6 +22,9 @@
 /* So many messages at a time, then it is others' turn */
 #define BURST		32
 
+/* So many that what is in the socket after them came after the first of them */
+#define MANY		1024
+
 static uint64_t now_ms(void)
 {
 	struct timespec now;
@@ -311,6 +314,16 @@ static int receive(struct vf_conn *conn)
 	}
 }
 
+/* One more was received: how old can the next one be? */
+static void count_message(struct vf_conn *conn)
+{
+	if (++conn->received < MANY)
+		return;
+	conn->received = 0;
+	conn->since = conn->counted_since;
+	conn->counted_since = now_ms();
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct vf_conn *conn = arg;
@@ -324,12 +337,17 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			vf_close(conn);
 		return;
 	}
-	if (!conn->since)
+	if (!conn->since) {
 		conn->since = now_ms();
+		conn->counted_since = conn->since;
+		conn->received = 0;
+	}
 	for (n = 0; n < BURST && ret > 0 && !conn->waits; n++) {
 		ret = receive(conn);
-		if (ret > 0)
+		if (ret > 0) {
+			count_message(conn);
 			carry_out(conn);
+		}
 		if (conn->state == VF_HELD || conn->state == VF_LEAVING)
 			return;
 	}

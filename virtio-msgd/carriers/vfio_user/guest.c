@@ -13,6 +13,9 @@
 #define FIRST_ID	0x10f0
 #define LAST_ID		0x10ff
 
+/* How long a device may take to let go of its last guest, when the program ends */
+#define END_MS		1000
+
 int vf_take_guest(struct vf_conn *conn)
 {
 	struct vfio_user *vf = conn->vf;
@@ -70,6 +73,8 @@ static void vfio_user_close(struct carrier *carrier)
 	else if (vf->fd >= 0)
 		close(vf->fd);
 	vf_close_all(vf);
+	/* The guest's going may have to wait for a device */
+	task_finish(END_MS);
 	carrier_release(carrier);
 	vf_ranges_clear(vf);
 	if (vf->path)

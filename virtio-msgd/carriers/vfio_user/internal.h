@@ -73,6 +73,8 @@ enum vf_state {
  * @msg: what is received, and then its reply
  * @fds: descriptors that came with it, -1: none
  * @since: no message in the socket is older, in milliseconds; 0: there is none
+ * @counted_since: when counting began
+ * @received: messages since then
  * @waits: @msg is being carried out, and nothing else is received
  * @access: by this access; NULL: otherwise
  * @loaded: what that access has loaded
@@ -88,6 +90,8 @@ struct vf_conn {
 	struct vf_message msg;
 	int fds[VF_MAX_FDS];
 	uint64_t since;
+	uint64_t counted_since;
+	unsigned int received;
 	bool waits;
 	struct vf_access *access;
 	uint64_t loaded;

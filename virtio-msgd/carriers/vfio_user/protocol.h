@@ -36,9 +36,8 @@ enum vf_command {
 #define VF_DMA_WRITE	0x2
 #define VF_UNMAP_ALL	0x2
 
-/* What we say that we take, and what a peer takes that says nothing */
+/* What we say that we take */
 #define VF_MAX_FDS	16
-#define VF_DEFAULT_FDS	1
 #define VF_MAX_DATA	4096
 #define VF_PAGE_SIZE	4096
 
