@@ -3,10 +3,12 @@
 
 import os
 import time
+from pathlib import Path
 
 from testbed import fake_backend as fake
+from testbed import fake_window as window
 from testbed.fake_driver import NEEDS_RESET, VERSION_1, Driver
-from testbed.msgd_tests.case import MsgdTest
+from testbed.msgd_tests.case import MsgdTest, number_of
 
 NET, BLK, SCSI, I2C = 1, 2, 8, 34
 
@@ -52,6 +54,25 @@ class Time(MsgdTest):
         driver.guest.socket.settimeout(10)
         driver.guest.finish()
         self.assertEqual(driver.status(), 15)
+
+    def test_late_doorbells(self):
+        """However many are rung while the backend is waited for, only the last one counts."""
+        backend = self.backend(faults={fake.SET_MEM_TABLE: 3})
+        server = self.serve([f"device=i2c,socket={backend.path}"])
+        driver = Driver(self.guest(), page=True, late=True)
+        self.wait_device(driver, I2C)
+        driver.negotiate()
+        driver.queue()
+        status = Path(f"/proc/{server.processes()['msgd.sock']}/status")
+        request = window.HEADER.pack(0, window.SET_STATUS, 0, 1, window.HEADER.size + 4)
+        driver.guest.put(driver.page, request + (15).to_bytes(4, "little"))
+        driver.write(window.DOORBELL, 1)
+        before = number_of(status, "VmSize")
+        for _ in range(200):
+            driver.write(window.DOORBELL, 1)
+        # Less than a tenth of their stacks
+        self.assertLess(number_of(status, "VmSize") - before, 20 << 10)
+        self.wait(lambda: driver.status() == 15, "the device")
 
 
 class Blocking(MsgdTest):

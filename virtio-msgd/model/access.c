@@ -121,30 +121,54 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 	complete(access, 0);
 }
 
-static struct operation *operation_new(struct window *win, struct window_access *access,
-				       enum window_wait wait)
+/* It is what @access asks for. */
+static void operation_set(struct operation *op, struct window_access *access)
 {
 	static const struct timeval after = { .tv_usec = WINDOW_LATE_MS * 1000 };
-	struct operation *op = calloc(1, sizeof(*op));
 
-	if (!op)
-		return NULL;
-	op->win = win;
 	op->access = access;
 	op->offset = access->offset;
 	op->value = access->value;
 	op->size = access->size;
 	op->write = access->write;
+	if (op->late)
+		event_add(op->late, &after);
+}
+
+static struct operation *operation_new(struct window *win, struct window_access *access,
+				       enum window_wait wait)
+{
+	struct operation *op = calloc(1, sizeof(*op));
+
+	if (!op)
+		return NULL;
+	op->win = win;
 	if (wait == WINDOW_LATE) {
 		op->late = evtimer_new(loop, on_late, op);
 		if (!op->late) {
 			free(op);
 			return NULL;
 		}
-		event_add(op->late, &after);
 		win->newest = op;
 	}
+	operation_set(op, access);
 	return op;
+}
+
+/*
+ * One that has not begun, and now need not, becomes the next one: a guest does not have more
+ * of them the longer it is that its device takes.
+ */
+static bool supersede(struct window *win, struct window_access *access)
+{
+	struct operation *op = win->newest;
+
+	if (!op || op == win->running)
+		return false;
+	if (op->access)
+		complete(op->access, 0);
+	operation_set(op, access);
+	return true;
 }
 
 void window_access(struct window *win, struct window_access *access)
@@ -161,6 +185,8 @@ void window_access(struct window *win, struct window_access *access)
 	count(win, access->offset, access->write);
 	if (waits || win->slot.lock.held)
 		wait = win->personality->waits(win, access->offset, access->size, access->write);
+	if (wait == WINDOW_LATE && supersede(win, access))
+		return;
 	if (wait != WINDOW_NOW)
 		op = operation_new(win, access, wait);
 	if (op) {
