@@ -61,6 +61,9 @@ static void tame(char *text)
 	for (; *text; text++) {
 		if ((unsigned char)*text < ' ' || *text == '\x7f')
 			*text = '?';
+		/* U+0080 to U+009F move it, too */
+		if (*text == '\xc2' && (text[1] & 0xe0) == 0x80)
+			*text = text[1] = '?';
 	}
 }
 

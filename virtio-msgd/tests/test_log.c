@@ -187,6 +187,7 @@ static void end_of_period(void **state)
 static void odd_characters(void)
 {
 	log_line("a guest's \n\x1b[2J name");
+	log_line("another: \xc2\x9b" "2J, \xc2\xa9 \xc3\x9b \xc2");
 }
 
 static void one_line(void **state)
@@ -194,7 +195,8 @@ static void one_line(void **state)
 	char *text = said(odd_characters);
 
 	(void)state;
-	assert_string_equal(text, "virtio-msgd: a guest's ??[2J name\n");
+	assert_string_equal(text, "virtio-msgd: a guest's ??[2J name\n"
+			    "virtio-msgd: another: ??2J, \xc2\xa9 \xc3\x9b \xc2\n");
 	free(text);
 }
 
