@@ -123,8 +123,7 @@ static const int calls[] = {
 	/* descriptors; fcntl() is below */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
 	SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
-	SCMP_SYS(statx), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(eventfd2), SCMP_SYS(dup),
-	SCMP_SYS(dup3), SCMP_SYS(pipe2),
+	SCMP_SYS(statx), SCMP_SYS(eventfd2), SCMP_SYS(dup), SCMP_SYS(dup3), SCMP_SYS(pipe2),
 	/* waiting */
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_create),

@@ -122,6 +122,9 @@ static int try_signal_other(void)
 	return outcome(syscall(SYS_tgkill, 1, 1, SIGTERM));
 }
 
+/* Of another process */
+static int guest_memory;
+
 /* What arrives at a socket may be told to its owner, which is anybody */
 static int try_own(void)
 {
@@ -142,6 +145,12 @@ static int try_memory_file(void)
 static int try_truncate(void)
 {
 	return outcome(ftruncate(STDERR_FILENO, 0));
+}
+
+/* Where the next line goes, of whichever process */
+static int try_seek(void)
+{
+	return outcome(lseek(guest_memory, 0, SEEK_SET));
 }
 
 static int try_ptrace(void)
@@ -213,6 +222,7 @@ static void test_forbidden(void **state)
 		{ "choose that signal", try_choose_signal },
 		{ "make a file of memory", try_memory_file },
 		{ "cut the log", try_truncate },
+		{ "write over the log", try_seek },
 		{ "ptrace", try_ptrace },
 		{ "read another process's memory", try_read_other },
 		{ "map code", try_code },
@@ -234,9 +244,6 @@ static void test_forbidden(void **state)
 		assert_int_equal(ret, EPERM);
 	}
 }
-
-/* Of another process */
-static int guest_memory;
 
 /* What the guest's memory, its interrupts and a backend take */
 static int use_what_is_needed(void)
@@ -268,11 +275,7 @@ static int use_what_is_needed(void)
 static void test_needed(void **state)
 {
 	(void)state;
-	guest_memory = memfd_create("guest", MFD_CLOEXEC);
-	assert_true(guest_memory >= 0);
-	assert_int_equal(ftruncate(guest_memory, 4096), 0);
 	assert_int_equal(confined(&confinement_default, use_what_is_needed), 0);
-	close(guest_memory);
 }
 
 /* Xen's ioctl() is let through, and says that this is no device of Xen's. */
@@ -382,6 +385,19 @@ static void test_user(void **state)
 	assert_int_equal(confined(&conf, who_am_i), 0);
 }
 
+static int setup(void **state)
+{
+	(void)state;
+	guest_memory = memfd_create("guest", MFD_CLOEXEC);
+	return guest_memory < 0 || ftruncate(guest_memory, 4096);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return close(guest_memory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,5 +410,5 @@ int main(void)
 		cmocka_unit_test(test_user),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
