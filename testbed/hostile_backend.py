@@ -2,6 +2,7 @@
 """A vhost-user backend that means harm: wrong, late, early, unasked, silent, or gone, in the
 middle of everything, in an order that a seed chooses."""
 
+import contextlib
 import os
 import random
 import socket
@@ -47,6 +48,9 @@ class HostileBackend(FakeBackend):
         self.bells, self.asking = [], None
 
     def take_fds(self, request, fds):
+        if request == fake.SET_VRING_KICK:
+            for fd in fds:
+                self._block(fd)
         if request == fake.SET_VRING_CALL:
             self.bells += fds
         elif request == SET_BACKEND_REQ_FD and fds and not self.asking:
@@ -55,6 +59,13 @@ class HostileBackend(FakeBackend):
             super().take_fds(request, fds[1:])
         else:
             super().take_fds(request, fds)
+
+    def _block(self, fd):
+        # Whoever kicks next would have to wait for ever
+        if self.random.random() < self.rate and not os.get_blocking(fd):
+            with contextlib.suppress(BlockingIOError):
+                os.write(fd, U64.pack(fake.BlockingBackend.FULL))
+            os.set_blocking(fd, True)
 
     def answer(self, request, payload):
         # It keeps no record, as a backend may

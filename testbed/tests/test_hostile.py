@@ -207,6 +207,15 @@ class Backend(HostileTest):
         self.assertIsNone(backend.asking)
         self.assertEqual(backend.bells, [])
 
+    def test_makes_a_kick_block(self):
+        self.backend()
+        kick = os.eventfd(0, os.EFD_NONBLOCK)
+        self.addCleanup(os.close, kick)
+        line = self.connect()
+        self.ask(line, fake.SET_VRING_KICK, bytes(8), [kick])
+        self.assertTrue(os.get_blocking(kick))
+        self.assertEqual(os.eventfd_read(kick), fake.BlockingBackend.FULL)
+
 
 if __name__ == "__main__":
     unittest.main()
