@@ -200,18 +200,21 @@ static int sender_thread(void *data)
 	return 0;
 }
 
-/* By another thread, on @cpu or on any if that is negative, until it is sent or waits */
-static void sender_start_on(struct kunit *test, struct sender *sender, int cpu)
+/* It will be sent by another thread */
+static void sender_create(struct kunit *test, struct sender *sender)
+{
+	sender->task = kthread_create(sender_thread, sender, "virtio-msg-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sender->task);
+}
+
+/* Returns when it was sent, or waits for its turn */
+static void sender_begin(struct sender *sender)
 {
 	struct virtio_msg_mailbox *mbox = &sender->place->mbox;
 	struct list_head *last = READ_ONCE(mbox->turns.prev);
 	unsigned int sends = READ_ONCE(sender->place->sends);
 	unsigned int i;
 
-	sender->task = kthread_create(sender_thread, sender, "virtio-msg-test");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sender->task);
-	if (cpu >= 0)
-		kthread_bind(sender->task, cpu);
 	wake_up_process(sender->task);
 	for (i = 0; i < LONG_MS; i++) {
 		if (READ_ONCE(mbox->turns.prev) != last ||
@@ -223,7 +226,8 @@ static void sender_start_on(struct kunit *test, struct sender *sender, int cpu)
 
 static void sender_start(struct kunit *test, struct sender *sender)
 {
-	sender_start_on(test, sender, -1);
+	sender_create(test, sender);
+	sender_begin(sender);
 }
 
 static bool sender_wait(struct sender *sender)
@@ -472,9 +476,14 @@ static void stands_in_trap(struct kunit *test)
 	set_cpus_allowed_ptr(current, cpumask_of(0));
 	place->stalled = true;
 	sender_init(&first, place, 1);
-	sender_start_on(test, &first, 1);
+	sender_create(test, &first);
+	kthread_bind(first.task, 1);
 	sender_init(&second, place, 2);
-	sender_start_on(test, &second, 0);
+	sender_create(test, &second);
+	kthread_bind(second.task, 0);
+	/* From here on CPU 1 does nothing else, not even make threads */
+	sender_begin(&first);
+	sender_begin(&second);
 	KUNIT_EXPECT_TRUE(test, sender_waits(&second));
 	sender_init(&atomic, place, 3);
 	atomic.timeout_ms = 50;

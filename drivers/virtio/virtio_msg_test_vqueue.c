@@ -586,6 +586,7 @@ struct slow {
 	struct completion called;
 	struct completion done;
 	struct completion reset;
+	struct task_struct *resetter;
 };
 
 static void slow_callback(struct vmt_driver *drv, struct virtqueue *vq)
@@ -644,6 +645,10 @@ static void slow_start(struct kunit *test, struct slow *slow)
 	task = kthread_create(slow_thread, slow, "virtio-msg-test");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
 	kthread_bind(task, 1);
+	slow->resetter = kthread_create(slow_reset_thread, slow, "virtio-msg-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slow->resetter);
+	kthread_bind(slow->resetter, 0);
+	/* From here on CPU 1 does nothing else, not even make threads */
 	wake_up_process(task);
 	wait_for_completion(&slow->called);
 }
@@ -681,20 +686,19 @@ static void callbacks_do_not_wait(struct kunit *test)
 	slow_end(test, &slow);
 	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 2);
 	KUNIT_EXPECT_EQ(test, slow.most, 1);
+	kthread_stop(slow.resetter);
 }
 
 static void reset_waits_for_callbacks(struct kunit *test)
 {
 	struct vmt_fixture *fix = test->priv;
-	struct task_struct *task;
 	unsigned int calls;
 	struct slow slow;
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "takes two CPUs");
 	slow_start(test, &slow);
-	task = kthread_run(slow_reset_thread, &slow, "virtio-msg-test");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	wake_up_process(slow.resetter);
 	/* More are wanted meanwhile, which is no reason to wait longer */
 	virtio_msg_used_interrupt(&fix->fb->bus, 0);
 	msleep(WHILE_MS);
