@@ -18,6 +18,15 @@ IMPOSTOR = """
 import json, os, socket, sys, time
 
 mode, meet, path, name, mark, version = sys.argv[1:]
+def command():
+    control = socket.socket(socket.AF_UNIX)
+    control.connect(os.path.dirname(meet).removesuffix(".guests"))
+    try:
+        control.sendall(b'{"command": "none"}\\n')
+        return "heard" if control.recv(100) else "refused"
+    except OSError:
+        return "refused"
+
 sockets = []
 for each in (meet, path):
     os.unlink(each)
@@ -38,8 +47,10 @@ else:
 if mode == "shares" and not os.fork():
     time.sleep(20)
     sys.exit()
-for text in line.makefile() if mode == "shares" else ():
+for text in line.makefile() if mode in ("shares", "commands") else ():
     if "request" in text:
+        if mode == "commands":
+            print(command(), flush=True)
         reply = {"id": json.loads(text)["id"], "reply": {"ok": {"carriers": []}}}
         line.sendall(json.dumps(reply).encode() + b"\\n")
 while mode == "talks":
@@ -135,6 +146,13 @@ class Left(MsgdTest):
         process = self.impostor("talks", mark="other")
         self.assert_served()
         self.assertEqual(process.wait(), -signal.SIGKILL)
+
+    def test_gives_commands(self):
+        """What a guest has taken over does not command the parent, and so not other guests."""
+        process = self.impostor("commands")
+        self.server.start()
+        self.assertEqual(process.stdout.readline(), b"refused\n")
+        self.assert_answers(self.other)
 
     def test_channel_in_other_hands(self):
         """It does not end, and when it is killed its channel is still there."""

@@ -90,6 +90,12 @@ static void ask(const json_t *request, control_answer *answer, void *arg)
 		answer(arg, execute(request));
 }
 
+static bool nobody(pid_t pid)
+{
+	(void)pid;
+	return false;
+}
+
 static void answer_later(unsigned int i)
 {
 	struct waiting now = run.later[i];
@@ -221,7 +227,7 @@ void fuzz_one(struct input *in)
 	run = (struct run) { .in = in };
 	for (i = 0; i < CLIENTS; i++)
 		run.clients[i] = -1;
-	run.control = control_listen("/nowhere/control", ask, &err);
+	run.control = control_listen("/nowhere/control", ask, nobody, &err);
 	fuzz_check(run.control);
 	if (take8(in) & 1)
 		fuzz_check(guest_new("uml:a", "uml:a", "", "/nowhere") &&

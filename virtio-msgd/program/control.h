@@ -10,6 +10,8 @@
 #define MSGD_CONTROL_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/base.h"
 
@@ -20,11 +22,15 @@ typedef void control_answer(void *arg, json_t *reply);
 /* Has a request carried out; @request is the caller's. */
 typedef void control_ask(const json_t *request, control_answer *answer, void *arg);
 
+/* Whether the process with this number is not to be heard */
+typedef bool control_stranger(pid_t pid);
+
 /*
  * control_server.c: listen at @path; NULL with @err set. Who connects waits until
  * control_serve() has requests carried out, which is 0 or -1 with @err set.
  */
-struct control *control_listen(const char *path, control_ask *ask, struct errmsg *err);
+struct control *control_listen(const char *path, control_ask *ask, control_stranger *stranger,
+			       struct errmsg *err);
 int control_serve(struct control *control, struct errmsg *err);
 void control_close(struct control *control);
 

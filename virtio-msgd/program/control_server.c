@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "program/control.h"
@@ -51,6 +52,7 @@ struct control {
 	int fd;
 	struct listener *listener;
 	control_ask *ask;
+	control_stranger *stranger;
 	struct client *clients;
 	unsigned int num_clients;
 };
@@ -213,12 +215,21 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	}
 }
 
+/* The kernel knows who has connected */
+static bool refused(const struct control *control, int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) || control->stranger(cred.pid);
+}
+
 static void on_connect(void *arg, int fd)
 {
 	struct control *control = arg;
 	struct client *client = NULL;
 
-	if (control->num_clients < MAX_CLIENTS)
+	if (control->num_clients < MAX_CLIENTS && !refused(control, fd))
 		client = calloc(1, sizeof(*client));
 	if (client)
 		client->bev = bufferevent_socket_new(loop, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -240,7 +251,8 @@ static void on_connect(void *arg, int fd)
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
-struct control *control_listen(const char *path, control_ask *ask, struct errmsg *err)
+struct control *control_listen(const char *path, control_ask *ask, control_stranger *stranger,
+			       struct errmsg *err)
 {
 	struct control *control = calloc(1, sizeof(*control));
 
@@ -249,6 +261,7 @@ struct control *control_listen(const char *path, control_ask *ask, struct errmsg
 		return NULL;
 	}
 	control->ask = ask;
+	control->stranger = stranger;
 	control->fd = sock_listen(path, err);
 	if (control->fd < 0) {
 		free(control);

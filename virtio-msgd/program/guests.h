@@ -35,6 +35,8 @@ void guests_found_all(void);
 /* The guest with this key, or NULL */
 struct guest *guest_find(const char *key);
 bool guests_any(void);
+/* This is the process of one of them. */
+bool guests_process(pid_t pid);
 
 /*
  * Start all, or take over those that an earlier parent left; @listen: the control

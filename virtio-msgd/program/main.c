@@ -189,7 +189,7 @@ static int serve(struct config *config)
 	event_add(on_int, NULL);
 	/* First, since there can be one only: who has it, has the guests */
 	if (config->listen) {
-		control = control_listen(config->listen, guests_ask, &err);
+		control = control_listen(config->listen, guests_ask, guests_process, &err);
 		if (!control) {
 			ret = fail(&err);
 			goto out;

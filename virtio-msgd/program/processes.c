@@ -44,6 +44,15 @@ bool guests_any(void)
 	return guests;
 }
 
+bool guests_process(pid_t pid)
+{
+	const struct guest *guest = guests;
+
+	while (guest && guest->pid != pid)
+		guest = guest->next;
+	return guest;
+}
+
 struct guest *guest_find(const char *key)
 {
 	struct guest *guest = guests;
