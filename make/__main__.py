@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": ("bench.run", "main"),
     "bench-xen": ("bench.run", "xen"),
     "bench-neighbours": ("bench.neighbours", "main"),
+    "bench-waiting": ("bench.waiting", "main"),
 }
 
 
