@@ -842,6 +842,37 @@ static void too_late(void **state)
 	unplug(fd);
 }
 
+/* A VMM that goes on and on gets no more than some accesses under way, all of them in time */
+static void too_many(void **state)
+{
+	uint64_t begin = now_ms();
+	unsigned int i;
+	int fd = vmm();
+
+	(void)state;
+	be_slow();
+	set_status(fd, 1);
+	for (i = 0; i < 20; i++) {
+		msg.io = (struct vf_region_io) { .offset = VIRTIO_MSG_MMIO_WINDOW, .count = 8 };
+		memcpy(msg.data, &(uint64_t){ VIRTIO_MSG_SET_DEVICE_STATUS << 8 | 12ULL << 48 }, 8);
+		send_message(fd, VF_REGION_WRITE, VF_NO_REPLY, sizeof(msg.io) + 8, NULL, 0);
+		store_later(fd, VF_NO_REPLY);
+	}
+	msg.io = (struct vf_region_io) { .count = 4 };
+	send_message(fd, VF_REGION_READ, 0, sizeof(msg.io), NULL, 0);
+	assert_int_equal(wait_reply(fd, VF_REGION_READ), sizeof(msg.io) + 4);
+	assert_int_equal(*(uint32_t *)msg.data, UINT32_MAX);
+	assert_in_range(now_ms() - begin, 3500, 4900);
+	assert_true(task_count() < 10);
+	slow_ops.reset = NULL;
+	go_on(1);
+	while (task_count())
+		event_base_loop(loop, EVLOOP_ONCE);
+	assert_int_equal(load(fd, 0, 4), VIRTIO_MSG_MMIO_MAGIC_VALUE);
+	be_quick();
+	unplug(fd);
+}
+
 /* The next one waits until the last one is gone */
 static void held(void **state)
 {
@@ -908,6 +939,7 @@ int main(void)
 		TEST(odd_messages),
 		TEST(in_order),
 		TEST(too_late),
+		TEST(too_many),
 		TEST(held),
 		TEST(gone_while_waiting),
 	};

@@ -174,7 +174,8 @@ static void answer(struct vf_conn *conn, int ret)
 	hdr->error = ret < 0 ? -ret : 0;
 	hdr->size = sizeof(*hdr) + (ret > 0 ? ret : 0);
 	if (wanted && !send_reply(conn))
-		leave_because(conn, errno == EAGAIN ? "it does not take its replies" : "it is gone");
+		leave_because(conn, errno == EAGAIN ? "it does not take its replies" :
+						      "it is gone");
 	else if (conn->state != VF_SERVED)
 		turn_away(conn);	/* it has heard why, and goes by itself */
 }
