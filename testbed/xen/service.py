@@ -12,11 +12,12 @@ BUILT_IN = ("entry=device22,device=i2c", "entry=device4,device=rng")
 
 
 class Service:
-    """virtio-msgd with RULES, each what --xen takes; use with `with`."""
+    """virtio-msgd with RULES, each what --xen takes, and more OPTIONS; use with `with`."""
 
-    def __init__(self, machine, rules=BUILT_IN, log=LOG):
+    def __init__(self, machine, rules=BUILT_IN, log=LOG, options=""):
         self.machine = machine
         self.rules = rules
+        self.options = options
         self.log_file = log
 
     def __enter__(self):
@@ -29,7 +30,8 @@ class Service:
     def start(self):
         """Start it; returns when it answers."""
         options = " ".join(f"--xen '{rule}'" for rule in self.rules)
-        self.machine.run(f"rm -f {CONTROL}; virtio-msgd {options} --listen {CONTROL} "
+        self.machine.run(f"rm -f {CONTROL}; virtio-msgd {options} {self.options} "
+                         f"--listen {CONTROL} "
                          f">>{self.log_file} 2>&1 & echo $! >/run/virtio-msgd/pid")
         try:
             self.machine.wait(f"virtio-msgd --control {CONTROL} list", 30,

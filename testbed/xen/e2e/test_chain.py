@@ -92,6 +92,21 @@ class Devices(ChainTest):
             self.assertEqual(int(guest.run(f"i2cget -fy 0 {RTC} 5"), 16), 0x02)
             self.assertEqual(int(guest.run(f"i2cget -fy 0 {RTC} 6"), 16), 0x31)
 
+    def test_process_without_root(self):
+        self.dom0.run("grep -qs ^nobody: /etc/passwd || "
+                      "echo nobody:x:65534:65534::/:/bin/false >>/etc/passwd")
+        with Service(self.dom0, options="--sandbox user=nobody") as service:
+            guest = self.guest()
+            self.write_nvram(guest, 5)
+            [pid] = service.guest_pids()
+            self.assertRegex(self.dom0.run(f"cat /proc/{pid}/status"),
+                             r"(?m)^Uid:\s65534\s65534\s65534\s65534$")
+            # What it noted is there for the next one
+            service.kill_guests()
+            self.write_nvram(guest, 6)
+            guest.destroy()
+            self.assert_nothing_left(service)
+
     def test_each_request_is_one_kick_and_one_interrupt(self):
         with self.service:
             guest = self.guest()
