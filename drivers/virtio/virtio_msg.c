@@ -45,6 +45,7 @@
 /* Feature blocks Linux knows; what a device has beyond is not read */
 #define VIRTIO_MSG_FEATURE_BLOCKS	(VIRTIO_FEATURES_U64S * 2)
 
+/* Of a request made in this file or in virtio_msg_bus.c: each of these has a name */
 static const char *virtio_msg_name(const struct virtio_msg_header *hdr)
 {
 	static const char * const names[] = {
