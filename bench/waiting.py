@@ -23,7 +23,7 @@ ADDRESS = "0x68"
 # Reads the clock for as long as process $1 runs, or for $2 hundredths of a second without one;
 # says how often, for how many hundredths, and how many there were between two at the most
 PACE = f"""
-now() {{ cut -d' ' -f1 /proc/uptime | tr -d .; }}
+now() {{ awk '{{ print int($1 * 100) }}' /proc/uptime; }}
 pace() {{
   start=$(now); last=$start; reads=0; longest=0
   while if [ -n "$1" ]; then kill -0 $1 2>/dev/null; else [ $((last - start)) -lt $2 ]; fi; do
@@ -44,22 +44,28 @@ def parse(text):
             "longest_s": longest / 100}
 
 
+def come(guest, window, backend):
+    """Start BACKEND; returns the name of the device that it makes of WINDOW, and that nobody has
+    bound: it is given the guest's memory when somebody does."""
+    guest.check("echo 0 >/sys/bus/virtio/drivers_autoprobe")
+    backend.start()
+    return guest.wait_for(f"cd /sys/bus/platform/devices/virtio-msg-mmio.{window}; "
+                          "ls -d virtio*").strip()
+
+
 def measure(mode, seconds, base):
     """The clock's pace alone, and while the adapter's backend takes SECONDS."""
     directory = run_directory(f"{NAME}-backend")
-    backend = fake.FakeBackend(directory / "adapter.sock").start()
+    backend = fake.FakeBackend(directory / "adapter.sock", {fake.SET_MEM_TABLE: seconds})
     options = ",page=off" if mode == "window" else ""
     try:
         with Bed(NAME, [f"device=i2c{options}", f"device=i2c,socket={backend.path}{options}"],
                  base) as bed:
             clock = bed.node(0, "i2c-*").rpartition("-")[2]
-            adapter = bed.guest.check(
-                "cd /sys/bus/platform/devices/virtio-msg-mmio.1; echo virtio*").strip()
+            adapter = come(bed.guest, 1, backend)
             head = f"{PACE}\nclock={clock}; cd /sys/bus/virtio/drivers/i2c_virtio\n"
-            bed.guest.check(f"{head} echo {adapter} >unbind")
             alone = parse(bed.guest.check(f"{head} pace '' {100 * seconds}", GUEST_SECONDS))
-            backend.faults[fake.SET_MEM_TABLE] = seconds
-            beside = parse(bed.guest.check(f"{head} echo {adapter} >bind & pace $!",
+            beside = parse(bed.guest.check(f"{head} (usleep 300000; echo {adapter} >bind) & pace $!",
                                            GUEST_SECONDS + seconds))
             bed.guest.halt()
     finally:
