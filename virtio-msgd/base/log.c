@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -100,10 +99,7 @@ void log_line(const char *fmt, ...)
 
 static long now_s(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
+	return loop_now_ms() / 1000;
 }
 
 void log_limit_end(struct log_limit *limit)

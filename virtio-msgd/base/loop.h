@@ -9,7 +9,11 @@
 
 #include <event2/event.h>
 #include <event2/util.h>
+#include <stdint.h>
 
 extern struct event_base *loop;
+
+/* Milliseconds of CLOCK_MONOTONIC, as deadlines are given in */
+uint64_t loop_now_ms(void);
 
 #endif

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -66,14 +65,6 @@ static struct task *all_tasks;
 static struct task *spare;
 static unsigned int num_spare;
 static bool hurry;
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
 
 bool task_here(void)
 {
@@ -269,7 +260,7 @@ static int wait_here(int fd, short what, uint64_t deadline)
 	int ret;
 
 	do {
-		now = now_ms();
+		now = loop_now_ms();
 		ret = poll(&pfd, 1, deadline > now ? deadline - now : 0);
 	} while (ret < 0 && errno == EINTR);
 	if (ret < 0)
@@ -280,7 +271,7 @@ static int wait_here(int fd, short what, uint64_t deadline)
 int task_wait_fd(int fd, short what, uint64_t deadline)
 {
 	struct task *task = current;
-	uint64_t now = now_ms(), left = deadline > now ? deadline - now : 0;
+	uint64_t now = loop_now_ms(), left = deadline > now ? deadline - now : 0;
 	struct timeval after = { .tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 };
 
 	if (!task)
@@ -361,10 +352,10 @@ static void nothing(evutil_socket_t fd, short what, void *arg)
 void task_finish(unsigned int ms)
 {
 	const struct timeval each = { .tv_usec = 10000 };
-	uint64_t deadline = now_ms() + ms;
+	uint64_t deadline = loop_now_ms() + ms;
 
 	while (all_tasks) {
-		if (!hurry && now_ms() >= deadline)
+		if (!hurry && loop_now_ms() >= deadline)
 			wake_all();
 		/* So that the clock is looked at now and then */
 		if (event_base_once(loop, -1, EV_TIMEOUT, nothing, NULL, &each))

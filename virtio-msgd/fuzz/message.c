@@ -9,7 +9,6 @@
 #include <linux/virtio_msg_mmio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "machine.h"
 
@@ -38,10 +37,7 @@ static struct any *to_any(struct device *dev)
 
 static void wait_for(unsigned int ms)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	task_wait_fd(-1, 0, now.tv_sec * 1000ULL + now.tv_nsec / 1000000 + ms);
+	task_wait_fd(-1, 0, loop_now_ms() + ms);
 }
 
 /* Mostly 0, and mostly at once */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "carriers/vfio_user/protocol.h"
@@ -43,25 +42,17 @@ struct run {
 /* How long a device takes at most, in milliseconds: longer than a VMM waits */
 #define SLOW_MS	6000
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
 static int slow_reset(struct device *dev)
 {
 	(void)dev;
-	task_wait_fd(-1, 0, now_ms() + SLOW_MS);
+	task_wait_fd(-1, 0, loop_now_ms() + SLOW_MS);
 	return 0;
 }
 
 static int slow_start(struct device *dev)
 {
 	(void)dev;
-	task_wait_fd(-1, 0, now_ms() + SLOW_MS / 4);
+	task_wait_fd(-1, 0, loop_now_ms() + SLOW_MS / 4);
 	return 0;
 }
 

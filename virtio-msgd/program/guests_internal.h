@@ -111,7 +111,7 @@ struct guest {
 	struct channel *channel;
 	bool served;
 	char problem[384];
-	int64_t since;
+	uint64_t since;
 	unsigned int delay_ms;
 	struct event *timer;
 	struct question *questions;
@@ -119,8 +119,6 @@ struct guest {
 
 extern struct guest *guests;
 
-/* Milliseconds of a clock that only goes forward */
-int64_t guests_now_ms(void);
 void guest_free(struct guest *guest);
 /* Its process is gone, with that status of waitpid(). */
 void guest_ended(struct guest *guest, int status);

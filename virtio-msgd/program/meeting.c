@@ -110,18 +110,18 @@ static void look_at(const char *path)
 }
 
 /* Whether something arrives, or the end; not for longer than until @deadline */
-static bool wait_readable(int sock, int64_t deadline)
+static bool wait_readable(int sock, uint64_t deadline)
 {
 	struct pollfd pfd = { .fd = sock, .events = POLLIN };
-	int64_t left = deadline - guests_now_ms();
+	uint64_t now = loop_now_ms();
 
-	return poll(&pfd, 1, left > 0 ? left : 0) > 0;
+	return poll(&pfd, 1, deadline > now ? deadline - now : 0) > 0;
 }
 
 /* All were called on at once: those that are well do not wait for one that is not. */
 static void hear_all(void)
 {
-	int64_t deadline = guests_now_ms() + HELLO_MS;
+	uint64_t deadline = loop_now_ms() + HELLO_MS;
 	struct found *found;
 
 	for (found = founds; found; found = found->next) {
@@ -213,10 +213,10 @@ static struct found *find(const char *path)
 /* Until the other end is closed, or too long, whatever it says until then */
 static void wait_end(int sock)
 {
-	int64_t deadline = guests_now_ms() + END_MS;
+	uint64_t deadline = loop_now_ms() + END_MS;
 	char ignored[256];
 
-	while (guests_now_ms() < deadline && wait_readable(sock, deadline)) {
+	while (loop_now_ms() < deadline && wait_readable(sock, deadline)) {
 		if (recv(sock, ignored, sizeof(ignored), MSG_DONTWAIT) <= 0)
 			return;
 	}

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -19,14 +18,6 @@ struct guest *guests;
 static const struct confinement *confinement;
 static const char *meeting_place;
 static struct event *on_child;
-
-int64_t guests_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 static void set_timer(struct guest *guest, unsigned int ms)
 {
@@ -144,7 +135,7 @@ static int start(struct guest *guest)
 	int channel;
 
 	/* Also of a start that fails: the next one waits longer and longer */
-	guest->since = guests_now_ms();
+	guest->since = loop_now_ms();
 	channel = guest_execute(guest, confinement);
 	if (channel < 0)
 		return channel;
@@ -165,7 +156,7 @@ static void kill_process(struct guest *guest)
 /* It is to be started again: at once, unless it never lives for long */
 static void start_later(struct guest *guest)
 {
-	if (guests_now_ms() - guest->since > LONG_LIFE_MS)
+	if (loop_now_ms() - guest->since > LONG_LIFE_MS)
 		guest->delay_ms = 0;
 	set_timer(guest, guest->delay_ms);
 	guest->state = GUEST_WAITING;
@@ -317,7 +308,7 @@ int guest_take_over(struct guest *guest, int sock)
 {
 	guest->state = GUEST_READY;
 	guest->served = true;
-	guest->since = guests_now_ms();
+	guest->since = loop_now_ms();
 	return open_channel(guest, sock);
 }
 
@@ -401,7 +392,7 @@ void guest_start_found(struct guest *guest)
 	guest->served = true;	/* nobody waits to hear of it */
 	if (start_first(guest, &err)) {
 		log_line("%s", err.text);
-		guest->since = guests_now_ms();
+		guest->since = loop_now_ms();
 		start_later(guest);
 	}
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "carriers/xen/xen.h"
@@ -15,14 +14,6 @@
 static struct child *the_child;
 static struct task_lock asking;
 static uint32_t number;
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
 
 static void note(json_t *notes)
 {
@@ -60,7 +51,7 @@ static int ask(bool grants)
 		return -ENOTCONN;
 	if (sock_send(sock, &request, sizeof(request), NULL, 0) != sizeof(request))
 		return -errno;
-	return receive(sock, now_ms() + ANSWER_MS);
+	return receive(sock, loop_now_ms() + ANSWER_MS);
 }
 
 static int device(bool grants)

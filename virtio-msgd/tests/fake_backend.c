@@ -186,7 +186,7 @@ static void take(struct backend *b, struct vu_conn *conn)
 static void reply(struct vu_conn *conn, struct vu_msg *msg, int fd)
 {
 	msg->flags = VU_VERSION | VU_REPLY;
-	vu_conn_send(conn, msg, &fd, fd >= 0, vu_now_ms() + WAIT_MS);
+	vu_conn_send(conn, msg, &fd, fd >= 0, loop_now_ms() + WAIT_MS);
 	if (fd >= 0)
 		close(fd);
 }
@@ -260,7 +260,7 @@ static void serve_connection(struct backend *b, int fd)
 	struct vu_conn conn;
 
 	vu_conn_init(&conn, fd);
-	while (vu_conn_wait(&conn, vu_now_ms() + WAIT_MS) > 0 && serve(b, &conn))
+	while (vu_conn_wait(&conn, loop_now_ms() + WAIT_MS) > 0 && serve(b, &conn))
 		vu_conn_next(&conn);
 	pthread_mutex_lock(&b->lock);
 	forget_session(b);

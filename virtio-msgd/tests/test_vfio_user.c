@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "carriers/vfio_user/protocol.h"
@@ -733,20 +732,12 @@ static void odd_messages(void **state)
 
 static int tube[2];
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
 static int slow_reset(struct device *dev)
 {
 	char byte;
 
 	(void)dev;
-	assert_int_equal(task_wait_fd(tube[0], EV_READ, now_ms() + 20000), 0);
+	assert_int_equal(task_wait_fd(tube[0], EV_READ, loop_now_ms() + 20000), 0);
 	return read(tube[0], &byte, 1) == 1 ? 0 : -EIO;
 }
 
@@ -822,7 +813,7 @@ static int wait_reply(int fd, uint16_t command)
 /* Nor does it wait for longer than its VMM does: also not for two, one after the other */
 static void too_late(void **state)
 {
-	uint64_t begin = now_ms();
+	uint64_t begin = loop_now_ms();
 	int fd = vmm();
 
 	(void)state;
@@ -832,7 +823,7 @@ static void too_late(void **state)
 	store_later(fd, VF_NO_REPLY);
 	send_message(fd, VF_DEVICE_RESET, 0, 0, NULL, 0);
 	assert_int_equal(wait_reply(fd, VF_DEVICE_RESET), -ETIMEDOUT);
-	assert_in_range(now_ms() - begin, 3500, 4900);
+	assert_in_range(loop_now_ms() - begin, 3500, 4900);
 	/* While it is reset it is not there, and then it is a new one */
 	assert_int_equal(load(fd, 0, 4), UINT32_MAX);
 	go_on(2);
@@ -845,7 +836,7 @@ static void too_late(void **state)
 /* A VMM that goes on and on gets no more than some accesses under way, all of them in time */
 static void too_many(void **state)
 {
-	uint64_t begin = now_ms();
+	uint64_t begin = loop_now_ms();
 	unsigned int i;
 	int fd = vmm();
 
@@ -862,7 +853,7 @@ static void too_many(void **state)
 	send_message(fd, VF_REGION_READ, 0, sizeof(msg.io), NULL, 0);
 	assert_int_equal(wait_reply(fd, VF_REGION_READ), sizeof(msg.io) + 4);
 	assert_int_equal(*(uint32_t *)msg.data, UINT32_MAX);
-	assert_in_range(now_ms() - begin, 3500, 4900);
+	assert_in_range(loop_now_ms() - begin, 3500, 4900);
 	assert_true(task_count() < 10);
 	slow_ops.reset = NULL;
 	go_on(1);

@@ -28,9 +28,6 @@ struct vu_conn {
 	struct vu_msg in;
 };
 
-/* Milliseconds of a clock that only goes forward; for deadlines */
-uint64_t vu_now_ms(void);
-
 /* Use @fd, or none (-1) */
 void vu_conn_init(struct vu_conn *conn, int fd);
 void vu_conn_close(struct vu_conn *conn);

@@ -16,7 +16,7 @@
 
 bool vu_resumable(struct vhost_user *vu)
 {
-	uint64_t now = vu_now_ms();
+	uint64_t now = loop_now_ms();
 
 	if (now - vu->resumed > vu->options.reconnect_s * 1000ULL || vu_queues_moved(vu))
 		vu->resumes = 0;
@@ -115,7 +115,7 @@ void vu_resume(struct vhost_user *vu)
 		return;
 	}
 	vu_resume_end(vu);
-	vu->resumed = vu_now_ms();
+	vu->resumed = loop_now_ms();
 	vu->resumes++;
 	if (ret) {
 		device_broken(&vu->dev, "the backend that came back cannot go on");

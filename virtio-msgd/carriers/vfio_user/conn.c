@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "carriers/vfio_user/internal.h"
@@ -24,14 +23,6 @@
 
 /* So many that what is in the socket after them came after the first of them */
 #define MANY		1024
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
 
 static void set_timer(struct vf_conn *conn, uint64_t ms)
 {
@@ -128,18 +119,18 @@ static bool drain(struct vf_conn *conn)
 static void drain_until(struct vf_conn *conn, uint64_t deadline)
 {
 	struct pollfd pfd = { .fd = conn->fd, .events = POLLIN };
-	uint64_t now = now_ms();
+	uint64_t now = loop_now_ms();
 
 	while (drain(conn) && now < deadline) {
 		if (poll(&pfd, 1, deadline - now) < 0 && errno != EINTR)
 			return;
-		now = now_ms();
+		now = loop_now_ms();
 	}
 }
 
 void vf_close_all(struct vfio_user *vf)
 {
-	uint64_t deadline = now_ms() + GOODBYE_MS;
+	uint64_t deadline = loop_now_ms() + GOODBYE_MS;
 	struct vf_conn *conn;
 
 	for (conn = vf->conns; conn; conn = conn->next)
@@ -198,7 +189,7 @@ static void carry_out(struct vf_conn *conn)
  */
 void vf_wait(struct vf_conn *conn)
 {
-	uint64_t now = now_ms(), deadline = conn->since + VF_ANSWER_MS;
+	uint64_t now = loop_now_ms(), deadline = conn->since + VF_ANSWER_MS;
 
 	conn->waits = true;
 	event_del(conn->readable);
@@ -322,7 +313,7 @@ static void count_message(struct vf_conn *conn)
 		return;
 	conn->received = 0;
 	conn->since = conn->counted_since;
-	conn->counted_since = now_ms();
+	conn->counted_since = loop_now_ms();
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -339,7 +330,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (!conn->since) {
-		conn->since = now_ms();
+		conn->since = loop_now_ms();
 		conn->counted_since = conn->since;
 		conn->received = 0;
 	}
