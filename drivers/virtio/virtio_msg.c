@@ -17,7 +17,9 @@
 #include <linux/cleanup.h>
 #include <linux/delay.h>
 #include <linux/device.h>
+#include <linux/interrupt.h>
 #include <linux/ioport.h>
+#include <linux/irq.h>
 #include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -809,6 +811,8 @@ static void virtio_msg_del_vqs(struct virtio_device *vdev)
 	if (vqs)
 		synchronize_rcu();
 	virtio_msg_synchronize_cbs(vdev);
+	if (vmdev->bus->ops->request_vqs)
+		vmdev->bus->ops->request_vqs(vmdev, 0, NULL);
 	list_for_each_entry_safe(vq, next, &vdev->vqs, list) {
 		if (vmdev->leak_vqs)
 			virtio_msg_leak_vq(vq);
@@ -819,11 +823,15 @@ static void virtio_msg_del_vqs(struct virtio_device *vdev)
 	kfree(vqs);
 }
 
-/* Room for the virtqueues that have a name: their indices have no gaps */
+/*
+ * Room for the virtqueues that have a name, whose indices have no gaps, and their
+ * interrupts
+ */
 static int virtio_msg_alloc_vqs(struct virtio_msg_device *vmdev,
 				const struct virtqueue_info vqs_info[],
-				unsigned int nvqs)
+				unsigned int nvqs, struct irq_affinity *desc)
 {
+	const struct virtio_msg_bus_ops *ops = vmdev->bus->ops;
 	unsigned int i, num = 0;
 	struct virtio_msg_vqs *vqs;
 
@@ -838,7 +846,7 @@ static int virtio_msg_alloc_vqs(struct virtio_msg_device *vmdev,
 	for (i = 0; i < num; i++)
 		spin_lock_init(&vqs->vq[i].lock);
 	rcu_assign_pointer(vmdev->vqs, vqs);
-	return 0;
+	return num && ops->request_vqs ? ops->request_vqs(vmdev, num, desc) : 0;
 }
 
 static int virtio_msg_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
@@ -854,9 +862,11 @@ static int virtio_msg_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 		return -ENODEV;
 	if (READ_ONCE(vmdev->dead))
 		return -EIO;
-	err = virtio_msg_alloc_vqs(vmdev, vqs_info, nvqs);
-	if (err)
+	err = virtio_msg_alloc_vqs(vmdev, vqs_info, nvqs, desc);
+	if (err) {
+		virtio_msg_del_vqs(vdev);
 		return err;
+	}
 	for (i = 0; i < nvqs; i++) {
 		if (!vqs_info[i].name) {
 			vqs[i] = NULL;
@@ -906,6 +916,42 @@ static int virtio_msg_enable_vq_after_reset(struct virtqueue *vq)
 	return 0;
 }
 
+static int virtio_msg_vq_irq(struct virtio_msg_device *vmdev,
+			     unsigned int index)
+{
+	const struct virtio_msg_bus_ops *ops = vmdev->bus->ops;
+
+	return ops->vq_irq ? ops->vq_irq(vmdev, index) : -EOPNOTSUPP;
+}
+
+/* The affinity that drivers ask for; who sees to all is free to move the rest */
+static int virtio_msg_set_vq_affinity(struct virtqueue *vq,
+				      const struct cpumask *cpu_mask)
+{
+	int irq;
+
+	if (!vq->callback)
+		return -EINVAL;
+	irq = virtio_msg_vq_irq(to_virtio_msg_device(vq->vdev), vq->index);
+	if (irq >= 0 && cpu_mask)
+		irq_set_affinity(irq, cpu_mask);
+	return 0;
+}
+
+/* How the interrupts were spread, if they were */
+static const struct cpumask *
+virtio_msg_get_vq_affinity(struct virtio_device *vdev, int index)
+{
+	int irq = virtio_msg_vq_irq(to_virtio_msg_device(vdev), index);
+	struct irq_data *data;
+
+	if (irq < 0)
+		return NULL;
+	data = irq_get_irq_data(irq);
+	return data && irqd_affinity_is_managed(data) ?
+		irq_data_get_affinity_mask(data) : NULL;
+}
+
 /* Shared memory */
 
 static bool virtio_msg_get_shm_region(struct virtio_device *vdev,
@@ -949,7 +995,6 @@ static const char *virtio_msg_bus_name(struct virtio_device *vdev)
 	return dev_name(to_virtio_msg_device(vdev)->bus->parent);
 }
 
-/* No affinity: what one interrupt of the bus means is for all virtqueues */
 const struct virtio_config_ops virtio_msg_config_ops = {
 	.get = virtio_msg_get,
 	.set = virtio_msg_set,
@@ -963,6 +1008,8 @@ const struct virtio_config_ops virtio_msg_config_ops = {
 	.get_extended_features = virtio_msg_get_extended_features,
 	.finalize_features = virtio_msg_finalize_features,
 	.bus_name = virtio_msg_bus_name,
+	.set_vq_affinity = virtio_msg_set_vq_affinity,
+	.get_vq_affinity = virtio_msg_get_vq_affinity,
 	.get_shm_region = virtio_msg_get_shm_region,
 	.disable_vq_and_reset = virtio_msg_disable_vq_and_reset,
 	.enable_vq_after_reset = virtio_msg_enable_vq_after_reset,

@@ -125,6 +125,28 @@ irqreturn_t virtio_msg_used_interrupt(struct virtio_msg_bus *bus, u16 dev_num)
 EXPORT_SYMBOL_GPL(virtio_msg_used_interrupt);
 
 /**
+ * virtio_msg_vq_interrupt - look at one virtqueue of a device
+ * @bus: the bus
+ * @dev_num: the device; one that does not exist is ignored
+ * @index: the virtqueue; one that does not exist is ignored
+ *
+ * EVENT_USED without a message (rule B6), as virtio_msg_used_interrupt(), but
+ * other virtqueues are not looked at, and what is written is this one's alone.
+ *
+ * Return: IRQ_HANDLED if the virtqueue had something, otherwise IRQ_NONE.
+ */
+irqreturn_t virtio_msg_vq_interrupt(struct virtio_msg_bus *bus, u16 dev_num,
+				    u32 index)
+{
+	struct virtio_msg_device *vmdev;
+
+	guard(rcu)();
+	vmdev = virtio_msg_find(bus, dev_num);
+	return vmdev ? virtio_msg_used(vmdev, index, index) : IRQ_NONE;
+}
+EXPORT_SYMBOL_GPL(virtio_msg_vq_interrupt);
+
+/**
  * virtio_msg_config_interrupt - config space or status of a device changed
  * @bus: the bus
  * @dev_num: the device; one that does not exist is ignored
@@ -172,16 +194,9 @@ static void virtio_msg_event_used(struct virtio_msg_bus *bus,
 				  const struct virtio_msg_vqueue *event,
 				  u16 dev_num, size_t size)
 {
-	struct virtio_msg_device *vmdev;
-	u32 index;
-
 	if (size < sizeof(*event))
 		return;
-	index = le32_to_cpu(event->index);
-	guard(rcu)();
-	vmdev = virtio_msg_find(bus, dev_num);
-	if (vmdev)
-		virtio_msg_used(vmdev, index, index);
+	virtio_msg_vq_interrupt(bus, dev_num, le32_to_cpu(event->index));
 }
 
 /**

@@ -19,6 +19,7 @@
 #include <linux/xarray.h>
 #include <uapi/linux/virtio_msg.h>
 
+struct irq_affinity;
 struct resource;
 struct virtio_msg_bus;
 
@@ -141,6 +142,16 @@ struct virtio_msg_state {
  *	false if this bus cannot or cannot now. What is returned is at
  *	least as new as the last response and the last event. Called in any
  *	context but NMI.
+ * @request_vqs: Optional, for a bus with an interrupt for each virtqueue. @num
+ *	virtqueues of @vmdev are about to be set up: their interrupts call
+ *	virtio_msg_vq_interrupt() from now on, or those of some or all of them
+ *	call virtio_msg_used_interrupt() if there are too few. @desc says how to
+ *	spread them, or is NULL. With a @num of 0 the virtqueues are being
+ *	deleted, and what was requested is freed; that may be nothing. Called
+ *	in process context. Returns 0 or a negative errno.
+ * @vq_irq: Optional. The interrupt that is only for virtqueue @index of
+ *	@vmdev, or a negative errno if there is none. Called between two calls
+ *	of @request_vqs.
  */
 struct virtio_msg_bus_ops {
 	int (*transfer)(struct virtio_msg_bus *bus,
@@ -155,6 +166,9 @@ struct virtio_msg_bus_ops {
 	int (*arrive)(struct virtio_msg_bus *bus);
 	bool (*peek)(struct virtio_msg_device *vmdev,
 		     struct virtio_msg_state *state);
+	int (*request_vqs)(struct virtio_msg_device *vmdev, unsigned int num,
+			   struct irq_affinity *desc);
+	int (*vq_irq)(struct virtio_msg_device *vmdev, unsigned int index);
 };
 
 /* transfer may be called in atomic context */
@@ -211,6 +225,8 @@ int virtio_msg_restore_bus(struct virtio_msg_bus *bus);
 void virtio_msg_event(struct virtio_msg_bus *bus,
 		      const struct virtio_msg_header *msg, size_t size);
 irqreturn_t virtio_msg_used_interrupt(struct virtio_msg_bus *bus, u16 dev_num);
+irqreturn_t virtio_msg_vq_interrupt(struct virtio_msg_bus *bus, u16 dev_num,
+				    u32 index);
 void virtio_msg_config_interrupt(struct virtio_msg_bus *bus, u16 dev_num);
 void virtio_msg_rescan_bus(struct virtio_msg_bus *bus);
 
