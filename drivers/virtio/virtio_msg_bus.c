@@ -629,6 +629,23 @@ void virtio_msg_shutdown_bus(struct virtio_msg_bus *bus)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_shutdown_bus);
 
+/**
+ * virtio_msg_break_bus - nobody is there any more
+ * @bus: a registered bus, which is about to be unregistered
+ *
+ * Drivers do not wait for what their devices have under way. Process context.
+ */
+void virtio_msg_break_bus(struct virtio_msg_bus *bus)
+{
+	struct virtio_msg_device *vmdev;
+	unsigned long i;
+
+	guard(mutex)(&bus->lock);
+	xa_for_each(&bus->devices, i, vmdev)
+		virtio_break_device(&vmdev->vdev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_break_bus);
+
 #ifdef CONFIG_PM_SLEEP
 /**
  * virtio_msg_freeze_bus - put the devices of a bus to sleep

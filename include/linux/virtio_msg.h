@@ -217,6 +217,7 @@ struct virtio_msg_bus {
 int virtio_msg_register_bus(struct virtio_msg_bus *bus);
 void virtio_msg_unregister_bus(struct virtio_msg_bus *bus);
 void virtio_msg_shutdown_bus(struct virtio_msg_bus *bus);
+void virtio_msg_break_bus(struct virtio_msg_bus *bus);
 #ifdef CONFIG_PM_SLEEP
 int virtio_msg_freeze_bus(struct virtio_msg_bus *bus);
 int virtio_msg_restore_bus(struct virtio_msg_bus *bus);
