@@ -43,6 +43,7 @@ STAGES = (
     ("unit tests of make/", python_tests, "make/tests"),
     ("unit tests of testbed/", python_tests, "testbed/tests"),
     ("unit tests of testbed/xen/", python_tests, "testbed/xen/tests"),
+    ("unit tests of testbed/qemu/", python_tests, "testbed/qemu/tests"),
     ("unit tests of bench/", python_tests, "bench/tests"),
     ("unit tests of virtio-msgd", msgd_units.run),
     ("virtio-msgd with a guest in Python", python_tests, "testbed/msgd_tests"),
@@ -50,6 +51,7 @@ STAGES = (
     (installed.TITLE, installed.run),
     *((each.title, kunit.run, each) for each in kunit.RUNS),
     (UML, python_tests, "testbed/e2e"),
+    ("end-to-end tests in a guest of QEMU", python_tests, "testbed/qemu/e2e"),
     (xen.TITLE, xen.run),
     ("make check", check.run),
 )

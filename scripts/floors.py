@@ -15,7 +15,7 @@ SOURCE = say.REPO / "virtio-msgd"
 FLOORS = (("base",), ("model",), ("devices", "vhost_user"),
           ("carriers/uml", "carriers/vfio_user", "carriers/xen"), ("program",))
 # The same of the Python packages
-PACKAGES = ("scripts", "testbed", "testbed.xen", "bench", "make")
+PACKAGES = ("scripts", "testbed", "testbed.qemu", "testbed.xen", "bench", "make")
 TESTS = {"tests", "e2e", "msgd_tests"}
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
