@@ -47,9 +47,9 @@
 /* Feature blocks Linux knows; what a device has beyond is not read */
 #define VIRTIO_MSG_FEATURE_BLOCKS	(VIRTIO_FEATURES_U64S * 2)
 
-/* Of a request made in this file or in virtio_msg_bus.c: each of these has a name */
 static const char *virtio_msg_name(const struct virtio_msg_header *hdr)
 {
+	/* Requests are made in this file and in virtio_msg_bus.c: each has a name */
 	static const char * const names[] = {
 		[VIRTIO_MSG_GET_DEVICE_INFO] = "GET_DEVICE_INFO",
 		[VIRTIO_MSG_GET_DEVICE_FEATURES] = "GET_DEVICE_FEATURES",
