@@ -154,6 +154,20 @@ class PciTest(unittest.TestCase):
         self.assertGreater(before["Window"], 0)
         self.assertEqual(guest.halt(), 0)
 
+    def test_sleep_and_nobody_there(self):
+        """Suspended to memory; then virtio-msgd is killed: the driver lets go at once, and
+        says so."""
+        guest = self.boot()
+        self.load()
+        guest.check("echo +2 > /sys/class/rtc/rtc0/wakealarm && echo mem > /sys/power/state")
+        self.assert_random()
+        self.assert_stores()
+        self.msgd.kill()
+        self.guest.check(f"cd {DRIVER} && for i in 0000:*; do echo $i > unbind; done", 10)
+        log = guest.check("dmesg | grep virtio-msg-pci")
+        self.assertEqual(log.count("no response to SET_DEVICE_STATUS: -EIO"), 2, log)
+        self.assertEqual(log.count("the message page will not be freed"), 2, log)
+
     def test_msi(self):
         guest = self.boot(",msi=on")
         self.load()
