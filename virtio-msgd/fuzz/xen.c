@@ -177,7 +177,7 @@ static void note_state(struct input *in)
 		len += snprintf(text + len, sizeof(text) - len, " %x:%x:%llx:%llx:%llx:%lld",
 				n & take8(in), (unsigned int)take_edge(in), at + 0x1000,
 				at + 0x2000, at + 0x3000 + take8(in),
-				(long long)take_edge(in) - 1);
+				(long long)(take_edge(in) - 1));
 	host_store(path, text);
 }
 
