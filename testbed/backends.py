@@ -45,14 +45,20 @@ class Backend:
         self.log_file = self.directory / f"{name}.log"
         self.process = None
 
+    def beginning(self):
+        """How far the process is that was started; None: it has just begun."""
+        if self.socket.exists():
+            return "listens"
+        return None if self.process.poll() is None else "has ended"
+
     def start(self):
         """Start it; returns when it listens."""
         self.socket.unlink(missing_ok=True)
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=subprocess.STDOUT, start_new_session=True)
-        wait.until(lambda: self.socket.exists() or self.process.poll() is not None, SECONDS, 0.01)
-        if not self.socket.exists():
+        # Seen once: some remove it again, and make it anew
+        if wait.until(self.beginning, SECONDS, 0.01) != "listens":
             self.kill()
             raise say.Error(f"{self.name} does not start (log: {self.log_file})\n"
                             f"{say.last_lines(self.log_file)}")

@@ -109,12 +109,17 @@ class Msgd:
                                             stderr=self.stderr or subprocess.STDOUT,
                                             env=self.env, start_new_session=True,
                                             preexec_fn=self.place)
-        wait.until(lambda: self.serves() or self.process.poll() is not None, SECONDS, 0.01)
-        if not self.serves():
+        if wait.until(self.beginning, SECONDS, 0.01) != "serves":
             self.kill()
             raise say.Error(f"virtio-msgd does not start (log: {self.log_file})\n"
                             f"{say.last_lines(self.log_file)}")
         return self
+
+    def beginning(self):
+        """How far the process is that was started; None: it has just begun."""
+        if self.serves():
+            return "serves"
+        return None if self.process.poll() is None else "has ended"
 
     def serves(self):
         """Whether it answers at its control socket."""
