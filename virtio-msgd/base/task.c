@@ -41,6 +41,7 @@
  * @result: of that
  * @waits: in task_wait_fd()
  * @ended: and is to be forgotten
+ * @since: see task_since()
  * @all: the next of all tasks
  * @fake: the sanitizer's idea of the stack that is not in use
  */
@@ -55,6 +56,7 @@ struct task {
 	int result;
 	bool waits;
 	bool ended;
+	uint64_t since;
 	struct task *all;
 	void *fake;
 };
@@ -69,6 +71,11 @@ static bool hurry;
 bool task_here(void)
 {
 	return current;
+}
+
+uint64_t task_since(void)
+{
+	return current ? current->since : loop_now_ms();
 }
 
 unsigned int task_count(void)
@@ -242,6 +249,7 @@ void task_run(task_fn *fn, void *arg)
 	task->fn = fn;
 	task->arg = arg;
 	task->ended = false;
+	task->since = loop_now_ms();
 	task->fake = NULL;
 	task->all = all_tasks;
 	all_tasks = task;
@@ -303,6 +311,7 @@ void task_lock(struct task_lock *lock)
 	*at = current;
 	/* Handed over by who has it now */
 	leave(current, false);
+	current->since = loop_now_ms();
 }
 
 bool task_trylock(struct task_lock *lock)

@@ -24,6 +24,12 @@ void task_run(task_fn *fn, void *arg);
 /* The caller is in a task, and may wait without harm. */
 bool task_here(void);
 
+/*
+ * Since when (loop_now_ms()) the caller's task does what it does: it was started, or has got
+ * the last lock that it had to wait for. Outside of tasks: now
+ */
+uint64_t task_since(void);
+
 /* How many there are that have not ended */
 unsigned int task_count(void);
 

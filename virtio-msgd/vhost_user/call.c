@@ -64,7 +64,8 @@ static int failed(struct vhost_user *vu, enum vu_request request, int ret)
 
 void vu_begin(struct vhost_user *vu)
 {
-	vu->deadline = loop_now_ms() + (vu->silent ? SILENT_MS : vu->options.answer_s * 1000);
+	/* The driver waits for all that its request makes us ask */
+	vu->deadline = task_since() + (vu->silent ? SILENT_MS : vu->options.answer_s * 1000);
 }
 
 void vu_fill(struct vu_msg *msg, enum vu_request request, uint32_t size)

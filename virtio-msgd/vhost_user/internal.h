@@ -292,7 +292,7 @@ void vu_tidy_later(struct vhost_user *vu);
  * it refused, in order.
  */
 
-/* An op begins, and may wait for as long as the backend's limit is. */
+/* An op begins, and may wait for what is left of the backend's limit (task_since()). */
 void vu_begin(struct vhost_user *vu);
 /*
  * Send a request that has no reply of its own; with REPLY_ACK wait until it was
