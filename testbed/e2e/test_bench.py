@@ -16,7 +16,7 @@ from testbed.e2e.bench_case import check_figures
 
 def bench(*arguments):
     """The finished process of `make bench` with ARGUMENTS."""
-    return subprocess.run([sys.executable, "-m", "scripts", "bench", *map(str, arguments)],
+    return subprocess.run([sys.executable, "-m", "make", "bench", *map(str, arguments)],
                           cwd=say.REPO, capture_output=True, text=True, check=False)
 
 

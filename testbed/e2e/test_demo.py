@@ -14,7 +14,7 @@ from scripts import say
 from testbed import bed
 
 SHELL_SECONDS = 120
-COMMAND = [sys.executable, "-m", "scripts", "demo"]
+COMMAND = [sys.executable, "-m", "make", "demo"]
 
 
 class Demo(unittest.TestCase):
