@@ -9,6 +9,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/rcupdate.h>
@@ -23,6 +24,8 @@
 
 /* Device numbers are 16 bits wide */
 #define VIRTIO_MSG_MAX_DEVICES		65536
+/* How long a shutdown waits for a device that is being removed */
+#define VIRTIO_MSG_END_MS		2000
 
 /* Events */
 
@@ -533,6 +536,13 @@ static int virtio_msg_wake(struct virtio_msg_bus *bus)
 	return err;
 }
 
+static void virtio_msg_no_events(struct virtio_msg_bus *bus)
+{
+	if (bus->awake && bus->ops->disable_events)
+		bus->ops->disable_events(bus);
+	bus->awake = false;
+}
+
 /*
  * Also after a restore that failed: events are disabled once. What one of them
  * wanted to ask is not asked any more.
@@ -542,9 +552,7 @@ static void virtio_msg_sleep(struct virtio_msg_bus *bus)
 	struct virtio_msg_device *vmdev;
 	unsigned long i;
 
-	if (bus->awake && bus->ops->disable_events)
-		bus->ops->disable_events(bus);
-	bus->awake = false;
+	virtio_msg_no_events(bus);
 	xa_for_each(&bus->devices, i, vmdev)
 		cancel_work_sync(&vmdev->config_work);
 }
@@ -605,27 +613,68 @@ void virtio_msg_unregister_bus(struct virtio_msg_bus *bus)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_unregister_bus);
 
+/*
+ * A driver may let go of a device that went only when its requests are done, which
+ * nobody does any more. Returns false if that keeps the bus locked.
+ */
+static bool virtio_msg_lock_to_end(struct virtio_msg_bus *bus)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(VIRTIO_MSG_END_MS);
+
+	while (!mutex_trylock(&bus->lock)) {
+		if (time_after(jiffies, end))
+			return false;
+		msleep(20);
+	}
+	return true;
+}
+
+/* The device with the lowest number from *@i on, which stays until it is put */
+static struct virtio_msg_device *virtio_msg_get_next(struct virtio_msg_bus *bus,
+						     unsigned long *i)
+{
+	struct virtio_msg_device *vmdev;
+
+	xa_lock(&bus->devices);
+	vmdev = xa_find(&bus->devices, i, ULONG_MAX, XA_PRESENT);
+	if (vmdev)
+		get_device(&vmdev->vdev.dev);
+	xa_unlock(&bus->devices);
+	return vmdev;
+}
+
 /**
  * virtio_msg_shutdown_bus - quiet all devices of a bus
  * @bus: a registered bus
  *
  * For a bus's shutdown callback: no device uses memory any more when this
- * returns, and no event comes. Process context.
+ * returns, and no event comes. A removal that is under way is waited for, but
+ * not for ever. Process context.
  */
 void virtio_msg_shutdown_bus(struct virtio_msg_bus *bus)
 {
 	struct virtio_msg_device *vmdev;
 	unsigned long i;
+	bool locked;
 
-	disable_work_sync(&bus->scan_work);
-	guard(mutex)(&bus->lock);
-	xa_for_each(&bus->devices, i, vmdev) {
+	disable_work(&bus->scan_work);
+	locked = virtio_msg_lock_to_end(bus);
+	if (!locked)
+		dev_warn(bus->parent, "virtio-msg: a device that went is still in use at shutdown\n");
+	for (i = 0; (vmdev = virtio_msg_get_next(bus, &i)); i++) {
 		virtio_break_device(&vmdev->vdev);
 		/* The virtio bus has usually done so before */
-		if (READ_ONCE(vmdev->status))
+		if (READ_ONCE(vmdev->status) && !READ_ONCE(vmdev->gone))
 			virtio_msg_reset(&vmdev->vdev);
+		put_device(&vmdev->vdev.dev);
 	}
-	virtio_msg_sleep(bus);
+	virtio_msg_no_events(bus);
+	for (i = 0; (vmdev = virtio_msg_get_next(bus, &i)); i++) {
+		cancel_work_sync(&vmdev->config_work);
+		put_device(&vmdev->vdev.dev);
+	}
+	if (locked)
+		mutex_unlock(&bus->lock);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_shutdown_bus);
 

@@ -585,6 +585,8 @@ static void vmt_remove(struct virtio_device *vdev)
 	struct vmt_driver *drv = to_vmt_driver(vdev);
 
 	drv->removes++;
+	if (drv->on_remove)
+		drv->on_remove(drv, vdev);
 	vmt_driver_stop(drv, vdev);
 	drv->vdev = NULL;
 }

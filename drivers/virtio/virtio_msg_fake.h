@@ -127,6 +127,7 @@ struct vmt_driver {
 	int gap;
 	int freeze_err;
 	int (*on_probe)(struct vmt_driver *drv, struct virtio_device *vdev);
+	void (*on_remove)(struct vmt_driver *drv, struct virtio_device *vdev);
 	void (*on_config)(struct vmt_driver *drv, struct virtio_device *vdev);
 	void (*on_callback)(struct vmt_driver *drv, struct virtqueue *vq);
 	void *priv;

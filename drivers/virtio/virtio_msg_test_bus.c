@@ -761,6 +761,48 @@ static void shutdown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fix->fb->messages, 1);
 }
 
+/* A driver that waits for a request which nobody completes any more */
+struct stuck {
+	struct completion begun;
+	struct completion end;
+};
+
+static void stuck_remove(struct vmt_driver *drv, struct virtio_device *vdev)
+{
+	struct stuck *stuck = drv->priv;
+
+	complete(&stuck->begun);
+	wait_for_completion(&stuck->end);
+}
+
+static void shutdown_while_removing(struct kunit *test)
+{
+	struct vmt_fixture *fix = test->priv;
+	struct vmt_device *second;
+	struct stuck stuck;
+
+	init_completion(&stuck.begun);
+	init_completion(&stuck.end);
+	fix->drv->priv = &stuck;
+	fix->drv->on_remove = stuck_remove;
+	fix->fb->bus.num_slots = 2;
+	second = vmt_bus_add_device(fix->fb, 1);
+	second->info.device_id = VMT_DEVICE_ID + 1;
+	vmt_start(test);
+	fix->dev->info.device_id = 0;
+	virtio_msg_rescan_bus(&fix->fb->bus);
+	wait_for_completion(&stuck.begun);
+	/* It is not waited for for ever, and the other device is reset */
+	KUNIT_EXPECT_EQ(test, second->status, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	virtio_msg_shutdown_bus(&fix->fb->bus);
+	KUNIT_EXPECT_EQ(test, second->status, 0);
+	KUNIT_EXPECT_EQ(test, fix->fb->events, 0);
+	KUNIT_EXPECT_FALSE(test, completion_done(&stuck.end));
+	complete(&stuck.end);
+	flush_work(&fix->fb->bus.scan_work);
+	KUNIT_EXPECT_NULL(test, fix->drv->vdev);
+}
+
 #ifdef CONFIG_PM_SLEEP
 
 static void freeze_restore(struct kunit *test)
@@ -950,6 +992,7 @@ static struct kunit_case virtio_msg_bus_cases[] = {
 	KUNIT_CASE(config_interrupt_peek),
 	KUNIT_CASE(config_interrupt_dead),
 	KUNIT_CASE(shutdown),
+	KUNIT_CASE_SLOW(shutdown_while_removing),
 #ifdef CONFIG_PM_SLEEP
 	KUNIT_CASE(freeze_restore),
 	KUNIT_CASE(freeze_others),
