@@ -792,7 +792,7 @@ static void shutdown_while_removing(struct kunit *test)
 	fix->dev->info.device_id = 0;
 	virtio_msg_rescan_bus(&fix->fb->bus);
 	wait_for_completion(&stuck.begun);
-	/* It is not waited for for ever, and the other device is reset */
+	/* Its end is not waited for, and the other device is reset */
 	KUNIT_EXPECT_EQ(test, second->status, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	virtio_msg_shutdown_bus(&fix->fb->bus);
 	KUNIT_EXPECT_EQ(test, second->status, 0);
