@@ -43,6 +43,11 @@ class Options(unittest.TestCase):
 class Complaints(unittest.TestCase):
     """Which lines of a log are about our files."""
 
+    def test_what_is_listed_is_no_finding_where_it_is(self):
+        line = "a.c:55:22: warning: context imbalance in 'virtio_msg_callback' - different"
+        self.assertEqual(check.unlisted([line, "other"], "lts"), ["other"])
+        self.assertEqual(check.unlisted([line, "other"], "mainline"), [line, "other"])
+
     def test_only_ours(self):
         log = ("../drivers/virtio/virtio_msg.c:3:4: warning: incorrect type\n"
                "../kernel/fork.c:1:1: warning: something\n"
