@@ -294,6 +294,12 @@ int task_wait_fd(int fd, short what, uint64_t deadline)
 	return task->result;
 }
 
+bool task_sleep(unsigned int ms)
+{
+	task_wait_fd(-1, 0, loop_now_ms() + ms);
+	return !current || !hurry;
+}
+
 void task_lock(struct task_lock *lock)
 {
 	struct task **at = &lock->first;

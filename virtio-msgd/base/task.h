@@ -46,6 +46,12 @@ void task_finish(unsigned int ms);
  */
 int task_wait_fd(int fd, short what, uint64_t deadline);
 
+/*
+ * Let @ms milliseconds pass, with the loop held up outside of tasks. False: the program is
+ * about to end, and what the caller waits for is not to be waited for any more.
+ */
+bool task_sleep(unsigned int ms);
+
 struct task;
 
 /**

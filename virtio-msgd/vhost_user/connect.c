@@ -324,6 +324,7 @@ static void reply_arrived(struct vhost_user *vu)
 	int ret = -EPROTO;
 
 	vu->silent = false;
+	vu->unfinished = false;
 	if (vu_is_reply(&vu->conn, step->request ? step->request : backend_req_answer(vu)))
 		ret = step->take(vu);
 	if (ret && ret != -EAGAIN) {

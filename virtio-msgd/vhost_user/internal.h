@@ -110,6 +110,7 @@ struct vu_config_writes {
  * @nonsense: what the backend did while an op was under way, for which the
  *	connection is given up then; NULL: nothing
  * @silent: the backend did not answer in time, and has not since
+ * @unfinished: it stopped a queue and did not finish its requests in time
  * @complained: the user was told that the backend is missing
  * @backend_conn: the other socket, for the backend's requests
  * @backend_readable: something arrived at it
@@ -163,6 +164,7 @@ struct vhost_user {
 	unsigned int size_try;
 	const char *nonsense;
 	bool silent;
+	bool unfinished;
 	bool complained;
 	struct vu_conn backend_conn;
 	struct event *backend_readable;

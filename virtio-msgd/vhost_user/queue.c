@@ -19,6 +19,9 @@
 /* Packed ring: both indices 0, both wrap counters 1 */
 #define PACKED_BASE	0x80008000
 
+/* What one request of an in-order device may take that was begun, in milliseconds */
+#define FINISH_MS	1000
+
 /* The backend has the same eventfds: they may be non-blocking no longer. */
 static bool ready(int fd, short what)
 {
@@ -311,6 +314,29 @@ int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 	return 0;
 }
 
+/*
+ * A backend may say where it is in a ring while a thread of it is still at requests from
+ * there; it must not lose its memory, or its frontend, in the middle of one. Which are not
+ * done is seen where they are done in order.
+ */
+static void finish_begun(struct vhost_user *vu, unsigned int q, uint32_t base)
+{
+	uint64_t deadline = loop_now_ms() + FINISH_MS;
+	int used;
+
+	if (vu_packed(vu) || vu->options.kind->resume != VU_RESUME_REPEAT || vu->unfinished)
+		return;
+	for (;;) {
+		used = used_index(vu, &vu->dev.queues[q]);
+		if (used < 0 || (uint32_t)used == base || !task_sleep(1))
+			return;
+		if (loop_now_ms() < deadline)
+			continue;
+		vu->unfinished = true;
+		return;
+	}
+}
+
 int vu_queue_stop(struct vhost_user *vu, unsigned int q, int64_t *base)
 {
 	struct vu_queue *queue = &vu->queues[q];
@@ -340,6 +366,7 @@ int vu_queue_stop(struct vhost_user *vu, unsigned int q, int64_t *base)
 		return -EPROTO;
 	}
 	queue->running = false;
+	finish_begun(vu, q, msg.state.num);
 	if (base)
 		*base = msg.state.num;
 	return 0;
