@@ -32,14 +32,22 @@
 #define VIRTIO_MSG_MMIO_F_TRANSPORT	0x0004	/* TransportFeatures is not 0 */
 #define VIRTIO_MSG_MMIO_F_CONFIG_CACHE	0x0008	/* config may be cached */
 #define VIRTIO_MSG_MMIO_F_LATE		0x0010	/* responses may be late */
+#define VIRTIO_MSG_MMIO_F_DEVICES	0x0020	/* Slots and ConfigSlots are there */
 
 /* Transport feature bits (VIRTIO_MSG_F_*) - read only, 32 bits */
 #define VIRTIO_MSG_MMIO_TRANSPORT_FEATURES	0x010
 
+/*
+ * How many slots there are - read only, 32 bits. Only with F_DEVICES; otherwise
+ * there is one, number 0. A slot's number is its device's number in messages.
+ * Which slots have a device is asked with GET_DEVICES.
+ */
+#define VIRTIO_MSG_MMIO_SLOTS		0x014
+
 /* What happened, cleared by reading - read only, 32 bits */
 #define VIRTIO_MSG_MMIO_EVENT		0x01c
 #define VIRTIO_MSG_MMIO_EVENT_CONFIG	0x02	/* config or status changed */
-#define VIRTIO_MSG_MMIO_EVENT_DEVICE	0x04	/* the slot's device came or went */
+#define VIRTIO_MSG_MMIO_EVENT_DEVICE	0x04	/* a device came or went */
 
 /*
  * The message page - write only, 64 bits. Replaces the page in force; when the
@@ -49,6 +57,13 @@
 #define VIRTIO_MSG_MMIO_PAGE		0x020
 #define VIRTIO_MSG_MMIO_PAGE_ON		0x1
 #define VIRTIO_MSG_MMIO_PAGE_LATE	0x2	/* late responses are waited for */
+
+/*
+ * Whose config or status changed, a bit for each slot, cleared by reading - read
+ * only, 64 bits. Only with F_DEVICES, and of use while there is no message page:
+ * looked at when Event has EVENT_CONFIG.
+ */
+#define VIRTIO_MSG_MMIO_CONFIG_SLOTS	0x028
 
 /*
  * How long a response may be late: the driver side waits for this many
@@ -78,9 +93,15 @@
 /*
  * EVENT_AVAIL for the device in a slot - write only, 32 bits: the queue's
  * index in bits 15-0 and, with VIRTIO_F_NOTIFICATION_DATA, the rest of the
- * notification data above it
+ * notification data above it. The smallest window has room for SMALL_SLOTS of
+ * these registers below Window; those of more slots are behind it, in a window of
+ * SIZE_LARGE bytes, where a message ends before them.
  */
-#define VIRTIO_MSG_MMIO_QUEUE_NOTIFY(slot)	(0x050 + 4 * (slot))
+#define VIRTIO_MSG_MMIO_SMALL_SLOTS	44
+#define VIRTIO_MSG_MMIO_SIZE_LARGE	0x400
+#define VIRTIO_MSG_MMIO_QUEUE_NOTIFY(slot) \
+	((slot) < VIRTIO_MSG_MMIO_SMALL_SLOTS ? 0x050 + 4 * (slot) : \
+	 0x200 + 4 * ((slot) - VIRTIO_MSG_MMIO_SMALL_SLOTS))
 
 /*
  * A request is written from here in ascending order, padded to 4 bytes, and is
@@ -117,6 +138,13 @@ struct virtio_msg_mmio_slot {
  *	changed @slot and before it raises the interrupt
  * @reserved: 0
  * @slot: the status block, written by the device side only
+ * @used: with F_DEVICES: raised by the device side, with release semantics, when
+ *	the slot's device has used buffers and before it raises the interrupt
+ * @uncounted: likewise, a bit for each slot: an interrupt may be because of used
+ *	buffers of the slot's device without a change of @used. Set before the first
+ *	such interrupt
+ * @cacheable: with F_DEVICES, in place of F_CONFIG_CACHE, a bit for each slot: the
+ *	config of its device may be cached
  * @reserved2: 0
  */
 struct virtio_msg_mmio_page {
@@ -125,7 +153,10 @@ struct virtio_msg_mmio_page {
 	__le32 sequence;
 	__u8 reserved[60];
 	struct virtio_msg_mmio_slot slot[VIRTIO_MSG_MMIO_PAGE_SLOTS];
-	__u8 reserved2[960];
+	__le32 used[VIRTIO_MSG_MMIO_PAGE_SLOTS];
+	__le64 uncounted;
+	__le64 cacheable;
+	__u8 reserved2[688];
 };
 
 #endif /* _UAPI_LINUX_VIRTIO_MSG_MMIO_H */
