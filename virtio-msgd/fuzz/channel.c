@@ -245,7 +245,7 @@ static void hear_parent(struct input *in)
 	int ends[2];
 
 	fuzz_check(window_create(&m->carrier, 0, &window_config_default));
-	fuzz_check(!window_attach(m->carrier.windows[0], machine_device("device=i2c")));
+	fuzz_check(!slot_attach(&m->carrier.windows[0]->slots[0], machine_device("device=i2c")));
 	fuzz_pair(ends);
 	child.channel = ends[0];
 	child.guest = child.meet;

@@ -223,7 +223,7 @@ void fuzz_one(struct input *in)
 	mmio.mmio = true;
 	fuzz_check(window_create(&m->carrier, 0, &window_config_default));
 	fuzz_check(window_create(&m->carrier, 1, &mmio));
-	fuzz_check(!window_attach(m->carrier.windows[0], machine_device("device=blk,size=512")));
+	fuzz_check(!slot_attach(&m->carrier.windows[0]->slots[0], machine_device("device=blk,size=512")));
 	run = (struct run) { .in = in };
 	for (i = 0; i < CLIENTS; i++)
 		run.clients[i] = -1;

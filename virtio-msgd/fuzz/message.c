@@ -168,7 +168,7 @@ static void attach(struct machine *m)
 	struct device *dev = choice < num ? machine_device(kinds[choice]) : any_new(in);
 
 	fuzz_check(dev);
-	if (window_attach(m->win, dev))
+	if (slot_attach(&m->win->slots[0], dev))
 		dev->ops->destroy(dev);
 }
 
@@ -243,7 +243,7 @@ static void direct(struct machine *m)
 	response = malloc(max);
 	fuzz_check(request && response);
 	memcpy(request, message, len);
-	ret = slot_message(&m->win->slot, request, len, response, max);
+	ret = slot_message(&m->win->slots[0], request, len, response, max);
 	if (ret > 0) {
 		const struct virtio_msg_header *hdr = response, *asked = request;
 
@@ -305,7 +305,7 @@ static void access_register(struct machine *m, struct input *in)
 static void negotiate(struct machine *m)
 {
 	struct input *in = input;
-	struct slot *slot = &m->win->slot;
+	struct slot *slot = &m->win->slots[0];
 
 	if (!slot->dev)
 		return;
@@ -318,7 +318,7 @@ static void negotiate(struct machine *m)
 static void device_event(struct machine *m)
 {
 	struct input *in = input;
-	struct device *dev = m->win->dev;
+	struct device *dev = m->win->slots[0].owned;
 
 	if (!dev)
 		return;
@@ -339,20 +339,20 @@ static void device_event(struct machine *m)
 		device_used(dev, take8(in));
 		break;
 	case 5:
-		slot_suspend(&m->win->slot);
+		slot_suspend(&m->win->slots[0]);
 		break;
 	}
 }
 
 static void change_status(struct machine *m)
 {
-	if (m->win->slot.dev)
-		slot_set_status(&m->win->slot, take_status(input));
+	if (m->win->slots[0].dev)
+		slot_set_status(&m->win->slots[0], take_status(input));
 }
 
 static void change_device(struct machine *m)
 {
-	if (window_detach(m->win))
+	if (slot_detach(&m->win->slots[0]))
 		attach(m);
 }
 
@@ -397,7 +397,7 @@ static void step(struct machine *m, struct input *in)
 /* Whatever happened, the next driver finds a slot as it should be. */
 static void check_end(struct machine *m)
 {
-	struct slot *slot = &m->win->slot;
+	struct slot *slot = &m->win->slots[0];
 	unsigned int q;
 
 	task_finish(0);

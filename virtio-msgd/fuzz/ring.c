@@ -57,7 +57,7 @@ static void put16(struct run *run, uint64_t offset, uint16_t value)
 
 static struct slot *slot_of(struct run *run)
 {
-	return &run->m->win->slot;
+	return &run->m->win->slots[0];
 }
 
 /* DRIVER_OK, with a queue of @size as the driver may place it */
@@ -269,7 +269,7 @@ void fuzz_one(struct input *in)
 	struct device *dev = make_device(in);
 
 	run.m->win = window_create(&run.m->carrier, 0, &window_config_default);
-	fuzz_check(run.m->win && dev && !window_attach(run.m->win, dev));
+	fuzz_check(run.m->win && dev && !slot_attach(&run.m->win->slots[0], dev));
 	bring_up(&run, bits & 2 ? 1ULL << VIRTIO_F_RING_PACKED : 0, bits & 4 ? 64 : 4);
 	run.m->in = bits & 8 ? in : NULL;
 	while (in->left)

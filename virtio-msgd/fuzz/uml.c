@@ -47,7 +47,7 @@ static void add_windows(struct run *run)
 
 		config.mmio = w == 1;
 		win = window_create(run->carrier, w, &config);
-		fuzz_check(win && !window_attach(win, machine_device(kinds[w])));
+		fuzz_check(win && !slot_attach(&win->slots[0], machine_device(kinds[w])));
 	}
 }
 

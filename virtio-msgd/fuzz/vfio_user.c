@@ -88,7 +88,7 @@ static void start(struct run *run)
 	if (how / 4 % 4 < 3) {
 		dev = machine_device(kinds[how / 4 % 4]);
 		fuzz_check(dev);
-		fuzz_check(!window_attach(win, how & 0x80 ? slow_device(run, dev) : dev));
+		fuzz_check(!slot_attach(&win->slots[0], how & 0x80 ? slow_device(run, dev) : dev));
 	}
 	run->memory = fuzz_memfd(FILE_SIZE);
 	run->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

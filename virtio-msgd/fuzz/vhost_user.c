@@ -294,7 +294,7 @@ static void enable(struct machine *m, struct input *in)
 		.base = how & 0x20 ? (int64_t)take_edge(in) : -1,
 	};
 
-	slot_enable_queue(&m->win->slot, how & 3, &setup);
+	slot_enable_queue(&m->win->slots[0], how & 3, &setup);
 }
 
 static void negotiate(struct slot *slot, struct input *in)
@@ -312,7 +312,7 @@ static void negotiate(struct slot *slot, struct input *in)
 
 static void drive(struct machine *m)
 {
-	struct slot *slot = &m->win->slot;
+	struct slot *slot = &m->win->slots[0];
 	struct input *in = backend.in;
 
 	if (!slot->dev)
@@ -463,7 +463,7 @@ void fuzz_one(struct input *in)
 	fuzz_peer = turn;
 	m->win = window_create(&m->carrier, 0, &window_config_default);
 	dev = make_device(take8(in));
-	fuzz_check(m->win && dev && !window_attach(m->win, dev));
+	fuzz_check(m->win && dev && !slot_attach(&m->win->slots[0], dev));
 	pass(0);
 	while (in->left)
 		step(m, in);

@@ -228,9 +228,9 @@ static struct slot *any_slot(uint8_t which)
 
 	for (; carrier && which % DEVICES; which--)
 		carrier = carrier->next;
-	if (!carrier || !carrier->windows[0] || !carrier->windows[0]->slot.dev)
+	if (!carrier || !carrier->windows[0] || !carrier->windows[0]->slots[0].dev)
 		return NULL;
-	return &carrier->windows[0]->slot;
+	return &carrier->windows[0]->slots[0];
 }
 
 static void bring_up(struct input *in)

@@ -27,10 +27,10 @@ struct operation {
 	struct event *late;
 };
 
-static bool valid(uint64_t offset, unsigned int size)
+static bool valid(const struct window *win, uint64_t offset, unsigned int size)
 {
 	return (size == 1 || size == 2 || size == 4 || size == 8) &&
-	       offset < WINDOW_SIZE && !(offset % size);
+	       offset < win->size && !(offset % size);
 }
 
 static void count(struct window *win, uint64_t offset, bool write)
@@ -38,6 +38,24 @@ static void count(struct window *win, uint64_t offset, bool write)
 	uint64_t *counts = write ? win->counters.writes : win->counters.reads;
 
 	counts[offset / 4]++;
+}
+
+/* Of a window with one slot all that may take a while is for that, see operate() */
+static bool many(const struct window *win)
+{
+	return win->config.num_slots > 1;
+}
+
+void window_enter(struct window *win, struct slot *slot)
+{
+	if (win->running && many(win))
+		task_lock(&slot->lock);
+}
+
+void window_leave(struct window *win, struct slot *slot)
+{
+	if (win->running && many(win))
+		task_unlock(&slot->lock);
 }
 
 static uint64_t carry_out(struct window *win, uint64_t offset, unsigned int size, bool write,
@@ -51,7 +69,7 @@ static uint64_t carry_out(struct window *win, uint64_t offset, unsigned int size
 
 uint64_t window_read(struct window *win, uint64_t offset, unsigned int size)
 {
-	if (!valid(offset, size))
+	if (!valid(win, offset, size))
 		return 0;
 	count(win, offset, false);
 	return carry_out(win, offset, size, false, 0);
@@ -60,7 +78,7 @@ uint64_t window_read(struct window *win, uint64_t offset, unsigned int size)
 void window_write(struct window *win, uint64_t offset, unsigned int size,
 		  uint64_t value)
 {
-	if (!valid(offset, size))
+	if (!valid(win, offset, size))
 		return;
 	count(win, offset, true);
 	carry_out(win, offset, size, true, value);
@@ -93,7 +111,9 @@ static void operate(void *arg)
 	struct window *win = op->win;
 	bool wanted;
 
-	task_lock(&win->slot.lock);
+	task_lock(&win->lock);
+	if (!many(win))
+		task_lock(&win->slots[0].lock);
 	win->running = op;
 	/* One that nobody waits for any more need not begin */
 	wanted = !window_superseded(win);
@@ -102,7 +122,9 @@ static void operate(void *arg)
 		wanted = !window_superseded(win);
 	}
 	win->running = NULL;
-	task_unlock(&win->slot.lock);
+	if (!many(win))
+		task_unlock(&win->slots[0].lock);
+	task_unlock(&win->lock);
 	if (op->access)
 		complete(op->access, op->value);
 	else if (wanted)
@@ -173,17 +195,16 @@ static bool supersede(struct window *win, struct window_access *access)
 
 void window_access(struct window *win, struct window_access *access)
 {
-	bool waits = win->slot.dev && win->slot.dev->waits;
 	enum window_wait wait = WINDOW_NOW;
 	struct operation *op = NULL;
 	uint64_t value;
 
-	if (!valid(access->offset, access->size)) {
+	if (!valid(win, access->offset, access->size)) {
 		complete(access, 0);
 		return;
 	}
 	count(win, access->offset, access->write);
-	if (waits || win->slot.lock.held)
+	if (window_waits(win))
 		wait = win->personality->waits(win, access->offset, access->size, access->write);
 	if (wait == WINDOW_LATE && supersede(win, access))
 		return;

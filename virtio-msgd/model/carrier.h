@@ -10,8 +10,8 @@
  *	    devices are configured before the guest comes);
  *	memory_add() or memory.ops when the guest's memory is known, memory_remove()
  *	    when some of it goes;
- *	carrier_read(), carrier_write() (window.h) for each access that was trapped,
- *	    then completes it;
+ *	window_access() (window.h) for each access that was trapped, which says when
+ *	    that is completed;
  *	carrier_guest_gone() when the guest left or rebooted: all windows are
  *	    reset, which lets go of all memory, then memory_clear(). The same
  *	    carrier can serve the next guest afterwards.
@@ -30,25 +30,26 @@
 #define CARRIER_MAX_WINDOWS	64
 
 struct carrier;
+struct slot;
 struct window;
 
 /**
  * struct carrier_ops - what a carrier can do
  * @interrupt: raise window @w's interrupt once (an edge). Never blocks; an
  *	interrupt to a guest that is not there is dropped
- * @ioeventfd: the guest's 4-byte write of @queue to QueueNotify (offset 0x50) of
- *	window @w shall signal @fd without this process; -1 takes it back. True
- *	if so. NULL: the carrier has no such thing
- * @irqfd: a signal on @fd shall raise window @w's interrupt; @queue names the
- *	assignment, -1 takes it back. NULL as above
+ * @ioeventfd: the guest's 4-byte write of @queue to @slot's QueueNotify shall signal
+ *	@fd without this process; -1 takes it back. True if so. NULL: the carrier has
+ *	no such thing
+ * @irqfd: a signal on @fd shall raise the interrupt of @slot's window; @slot and @queue
+ *	name the assignment, -1 takes it back. NULL as above
  * @queue_interrupt: as @interrupt, of queue @q and nothing else. NULL: that one does
  * @close: the program ends: free the carrier with all it has
  */
 struct carrier_ops {
 	void (*interrupt)(struct carrier *carrier, unsigned int w);
-	bool (*ioeventfd)(struct carrier *carrier, unsigned int w,
+	bool (*ioeventfd)(struct carrier *carrier, const struct slot *slot,
 			  unsigned int queue, int fd);
-	bool (*irqfd)(struct carrier *carrier, unsigned int w,
+	bool (*irqfd)(struct carrier *carrier, const struct slot *slot,
 		      unsigned int queue, int fd);
 	void (*queue_interrupt)(struct carrier *carrier, unsigned int w, unsigned int q);
 	void (*close)(struct carrier *carrier);
@@ -67,6 +68,7 @@ struct carrier_ops {
  * @windows: the windows by number, num_windows of them; entries may be NULL
  * @num_windows: how many entries count
  * @max_windows: how many there is room for: CARRIER_MAX_WINDOWS after carrier_init()
+ * @max_slots: of each window: WINDOW_MAX_SLOTS after carrier_init()
  * @gone: see carrier_guest_gone()
  * @log: of what the guest causes as a whole
  * @next: the list of all carriers
@@ -81,6 +83,7 @@ struct carrier {
 	struct window *windows[CARRIER_MAX_WINDOWS];
 	unsigned int num_windows;
 	unsigned int max_windows;
+	unsigned int max_slots;
 	void (*gone)(struct carrier *carrier);
 	struct log_limit log;
 	struct carrier *next;

@@ -68,6 +68,11 @@ static const struct name messages[] = {
 	{ VIRTIO_MSG_EVENT_AVAIL, "EVENT_AVAIL" },
 };
 
+static const struct name bus_messages[] = {
+	{ VIRTIO_MSG_BUS_GET_DEVICES, "BUS_GET_DEVICES" },
+	{ VIRTIO_MSG_BUS_PING, "BUS_PING" },
+};
+
 static void add(json_t *table, const struct name *names, size_t num, unsigned int at,
 		uint64_t count)
 {
@@ -86,33 +91,60 @@ static void add(json_t *table, const struct name *names, size_t num, unsigned in
 	json_object_set_new(table, number, json_integer(count));
 }
 
-/* Everything from 0x100 on is one register: Window, or config space */
-static json_t *words_json(const uint64_t *words, const struct name *names, size_t num,
-			  uint64_t *total)
+/* The register that word @i is a part of: its first word, by which it is known */
+static unsigned int register_of(unsigned int i, bool mmio)
 {
+	if (i * 4 >= VIRTIO_MSG_MMIO_WINDOW && i * 4 < VIRTIO_MSG_MMIO_SIZE)
+		return VIRTIO_MSG_MMIO_WINDOW / 4;
+	if (!mmio && i * 4 >= VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0))
+		return VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0) / 4;
+	return i;
+}
+
+static json_t *words_json(const uint64_t *words, bool mmio, uint64_t *total)
+{
+	const struct name *names = mmio ? mmio_registers : msg_registers;
+	size_t num = mmio ? NUM(mmio_registers) : NUM(msg_registers);
+	uint64_t registers[COUNTERS_WORDS] = { 0 };
 	json_t *table = json_object();
-	uint64_t last = 0;
 	unsigned int i;
 
 	for (i = 0; i < COUNTERS_WORDS; i++) {
 		*total += words[i];
-		if (i * 4 < VIRTIO_MSG_MMIO_WINDOW)
-			add(table, names, num, i * 4, words[i]);
-		else
-			last += words[i];
+		registers[register_of(i, mmio)] += words[i];
 	}
-	add(table, names, num, VIRTIO_MSG_MMIO_WINDOW, last);
+	for (i = 0; i < COUNTERS_WORDS; i++)
+		add(table, names, num, i * 4, registers[i]);
 	return table;
 }
 
-static json_t *messages_json(const uint64_t *counts)
+static json_t *messages_json(const uint64_t *counts, const uint64_t *bus)
 {
 	json_t *table = json_object();
 	unsigned int id;
 
 	for (id = 0; id < 256; id++)
 		add(table, messages, NUM(messages), id, counts[id]);
+	for (id = 0; id < COUNTERS_BUS; id++)
+		add(table, bus_messages, NUM(bus_messages), id, bus[id]);
 	return table;
+}
+
+void counters_request(struct counters *c, bool bus, uint8_t id)
+{
+	if (!bus)
+		c->requests[id]++;
+	else if (id < COUNTERS_BUS)
+		c->bus_requests[id]++;
+	c->kicks += !bus && id == VIRTIO_MSG_EVENT_AVAIL;
+}
+
+void counters_response(struct counters *c, bool bus, uint8_t id)
+{
+	if (!bus)
+		c->responses[id]++;
+	else if (id < COUNTERS_BUS)
+		c->bus_responses[id]++;
 }
 
 void counters_kick(struct counters *c, uint32_t data)
@@ -123,16 +155,14 @@ void counters_kick(struct counters *c, uint32_t data)
 
 json_t *counters_json(const struct counters *c, bool mmio)
 {
-	const struct name *names = mmio ? mmio_registers : msg_registers;
-	size_t num = mmio ? NUM(mmio_registers) : NUM(msg_registers);
 	uint64_t total = 0;
-	json_t *reads = words_json(c->reads, names, num, &total);
-	json_t *writes = words_json(c->writes, names, num, &total);
+	json_t *reads = words_json(c->reads, mmio, &total);
+	json_t *writes = words_json(c->writes, mmio, &total);
 
 	return json_pack("{s:{s:I,s:o,s:o},s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I}",
 			 "traps", "total", (json_int_t)total, "read", reads, "write", writes,
-			 "requests", messages_json(c->requests),
-			 "responses", messages_json(c->responses),
+			 "requests", messages_json(c->requests, c->bus_requests),
+			 "responses", messages_json(c->responses, c->bus_responses),
 			 "discarded", (json_int_t)c->discarded,
 			 "kicks", (json_int_t)c->kicks,
 			 "last_kick", (json_int_t)c->last_kick,

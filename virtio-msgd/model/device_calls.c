@@ -43,8 +43,8 @@ void device_broken(struct device *dev, const char *why)
 {
 	if (!dev->slot)
 		return;
-	log_limited(&dev->log, "%s, window %u: %s: %s", dev->slot->carrier->name, dev->slot->window, dev->name,
-		    why);
+	log_limited(&dev->log, "%s, %s: %s: %s", dev->slot->carrier->name, dev->slot->name,
+		    dev->name, why);
 	/* Without a driver there is nobody to tell, and nothing to reset */
 	if (!dev->slot->status || dev->slot->status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		return;
@@ -76,7 +76,7 @@ bool device_ioeventfd(struct device *dev, unsigned int q, int fd)
 
 	if (!carrier || !carrier->ops->ioeventfd)
 		return false;
-	return carrier->ops->ioeventfd(carrier, dev->home->window, q, fd);
+	return carrier->ops->ioeventfd(carrier, dev->home, q, fd);
 }
 
 bool device_irqfd(struct device *dev, unsigned int q, int fd)
@@ -85,5 +85,10 @@ bool device_irqfd(struct device *dev, unsigned int q, int fd)
 
 	if (!carrier || !carrier->ops->irqfd)
 		return false;
-	return carrier->ops->irqfd(carrier, dev->home->window, q, fd);
+	/* The driver has to know before the first interrupt that says nothing else */
+	if (fd >= 0 && !dev->home->uncounted) {
+		dev->home->uncounted = true;
+		dev->home->ops->uncounted(dev->home);
+	}
+	return carrier->ops->irqfd(carrier, dev->home, q, fd);
 }

@@ -297,7 +297,8 @@ static const struct handler *find_handler(const struct slot *slot,
 {
 	const struct handler *handler;
 
-	if (hdr->type & (VIRTIO_MSG_TYPE_RESPONSE | VIRTIO_MSG_TYPE_BUS) || hdr->dev_num ||
+	if (hdr->type & (VIRTIO_MSG_TYPE_RESPONSE | VIRTIO_MSG_TYPE_BUS) ||
+	    le16toh(hdr->dev_num) != slot->number ||
 	    hdr->msg_id >= sizeof(handlers) / sizeof(handlers[0]))
 		return NULL;
 	handler = &handlers[hdr->msg_id];

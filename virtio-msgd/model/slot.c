@@ -17,8 +17,7 @@
 
 static void complain(struct slot *slot, const char *what)
 {
-	log_limited(&slot->log, "%s, window %u: the guest %s", slot->carrier->name,
-		    slot->window, what);
+	log_limited(&slot->log, "%s, %s: the guest %s", slot->carrier->name, slot->name, what);
 }
 
 static bool has(const struct slot *slot, uint8_t status)
@@ -158,6 +157,7 @@ static int reset(struct slot *slot)
 	slot->status = 0;
 	slot->features = 0;
 	slot->features_bad = false;
+	slot->uncounted = false;
 	return 0;
 }
 
@@ -273,6 +273,7 @@ void slot_kick(struct slot *slot, uint32_t q, uint32_t data)
 {
 	struct device_queue *queue = slot_queue(slot, q);
 
+	slot->kicks++;
 	if (!queue || !queue->enabled) {
 		complain(slot, "notifies a queue that is not set up");
 		return;
@@ -318,6 +319,32 @@ int slot_config_write(struct slot *slot, uint64_t offset, const void *buf,
 	if (!dev->ops->config_write)
 		return -EPERM;
 	return dev->ops->config_write(dev, offset, buf, len);
+}
+
+int slot_attach(struct slot *slot, struct device *dev)
+{
+	if (slot->owned)
+		return -EBUSY;
+	slot->owned = dev;
+	dev->home = slot;
+	if (dev->ops->attached)
+		dev->ops->attached(dev);
+	else
+		device_arrive(dev);
+	return 0;
+}
+
+int slot_detach(struct slot *slot)
+{
+	struct device *dev = slot->owned;
+
+	if (!dev)
+		return -ENODEV;
+	device_leave(dev);
+	slot->owned = NULL;
+	dev->home = NULL;
+	dev->ops->destroy(dev);
+	return 0;
 }
 
 int slot_plug(struct slot *slot, struct device *dev)

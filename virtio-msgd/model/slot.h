@@ -25,10 +25,12 @@ struct slot;
  * struct slot_ops - what a slot tells to what shows it to the driver
  * @used: queue @q has used buffers
  * @changed: SLOT_CHANGED_* bits: what is new
+ * @uncounted: from now on interrupts may come for its used buffers without @used
  */
 struct slot_ops {
 	void (*used)(struct slot *slot, unsigned int q);
 	void (*changed)(struct slot *slot, unsigned int what);
+	void (*uncounted)(struct slot *slot);
 };
 
 /**
@@ -36,9 +38,12 @@ struct slot_ops {
  * @ops: whom to tell
  * @carrier: the guest
  * @window: number of the window there
+ * @number: of the slot in the window: the device number of messages
+ * @name: both, for the log and the user: "window 3", or "window 3.1" if there are more
  * @access_platform: offer VIRTIO_F_ACCESS_PLATFORM, and insist on it, as on a
  *	carrier that translates addresses
  * @lock: held while the driver's wishes are carried out, which may take a while
+ * @owned: the device that the user gave it; in it while it is ready
  * @dev: the device, NULL: empty
  * @status: device status
  * @generation: config generation: neither reset nor the next device sets it back
@@ -47,14 +52,20 @@ struct slot_ops {
  * @features_bad: it accepted something that nobody offers
  * @strict: a SET_CONFIG with a stale generation is refused
  * @resetting: a reset has begun and is not complete (device_ops.reset)
+ * @uncounted: an irqfd of its device's was assigned since it was last without a driver
+ * @kicks: buffers announced to it that came through this process
+ * @interrupts: raised by this process for its used buffers
  * @log: of what the driver causes
  */
 struct slot {
 	const struct slot_ops *ops;
 	struct carrier *carrier;
 	unsigned int window;
+	unsigned int number;
+	char name[24];
 	bool access_platform;
 	struct task_lock lock;
+	struct device *owned;
 	struct device *dev;
 	uint8_t status;
 	uint32_t generation;
@@ -63,8 +74,16 @@ struct slot {
 	bool features_bad;
 	bool strict;
 	bool resetting;
+	bool uncounted;
+	uint64_t kicks;
+	uint64_t interrupts;
 	struct log_limit log;
 };
+
+/* Give the slot a device, which it owns from then on: 0 or -EBUSY. */
+int slot_attach(struct slot *slot, struct device *dev);
+/* Take the device away from the driver and destroy it; -ENODEV if none. */
+int slot_detach(struct slot *slot);
 
 /* Put a device into an empty slot: 0 or -EBUSY. The driver is told. */
 int slot_plug(struct slot *slot, struct device *dev);

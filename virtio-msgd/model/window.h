@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One MMIO window of a guest: a slot for a device, and a personality that
- * turns loads and stores into what the device model understands.
+ * One MMIO window of a guest: slots for devices, and a personality that turns
+ * loads and stores into what the device model understands.
  *
- * window_msg.c: virtio-msg (registers and message page of
+ * window_msg.c, window_bus.c: virtio-msg (registers and message page of
  * <linux/virtio_msg_mmio.h>); window_mmio.c: plain virtio-mmio, version 2.
  */
 #ifndef MSGD_WINDOW_H
@@ -16,7 +16,11 @@
 #include "model/counters.h"
 #include "model/slot.h"
 
+/* Of a window with as many slots as toolstacks' windows have room for, and with more */
 #define WINDOW_SIZE		0x200
+#define WINDOW_SIZE_LARGE	0x400
+#define WINDOW_SMALL_SLOTS	44
+#define WINDOW_MAX_SLOTS	64
 
 struct operation;
 struct window;
@@ -29,6 +33,7 @@ struct window;
  * @access_platform: offer VIRTIO_F_ACCESS_PLATFORM, and insist on it, as on a
  *	carrier that translates addresses
  * @msg_size: maximum message size, VIRTIO_MSG_SIZE_MIN to WINDOW_MSG_SIZE
+ * @num_slots: how many devices there may be, 1 to WINDOW_MAX_SLOTS; 1 with @mmio
  */
 struct window_config {
 	bool mmio;
@@ -36,9 +41,10 @@ struct window_config {
 	bool strict;
 	bool access_platform;
 	uint16_t msg_size;
+	unsigned int num_slots;
 };
 
-/* What fits into the Window register of a window of WINDOW_SIZE */
+/* What fits into the Window register of a window of any size */
 #define WINDOW_MSG_SIZE		256
 
 /**
@@ -65,8 +71,9 @@ enum window_wait {
  * @destroy: free it
  * @read: a load; @offset + @size is inside the window
  * @write: a store, likewise
- * @used: queue @q has used buffers
- * @changed: the slot changed, SLOT_CHANGED_* bits of model.h
+ * @used: queue @q of the device in @slot has used buffers
+ * @changed: @slot changed, SLOT_CHANGED_* bits of slot.h
+ * @uncounted: interrupts for @slot's used buffers may come without @used
  * @reset: the guest left: back to the state after create, no memory held
  */
 struct personality {
@@ -78,8 +85,9 @@ struct personality {
 	uint64_t (*read)(struct window *win, uint32_t offset, unsigned int size);
 	void (*write)(struct window *win, uint32_t offset, unsigned int size,
 		      uint64_t value);
-	void (*used)(struct window *win, unsigned int q);
-	void (*changed)(struct window *win, unsigned int what);
+	void (*used)(struct window *win, struct slot *slot, unsigned int q);
+	void (*changed)(struct window *win, struct slot *slot, unsigned int what);
+	void (*uncounted)(struct window *win, struct slot *slot);
 	void (*reset)(struct window *win);
 };
 
@@ -91,39 +99,41 @@ extern const struct personality personality_mmio;
  * @carrier: where it is
  * @index: its number there
  * @config: what the user chose
- * @slot: the place for a device, with its state as the driver sees it
- * @dev: the device that the user gave the window; in the slot while it is ready
+ * @size: in bytes
+ * @lock: held while an access is carried out that may take a while; before the lock of
+ *	the slot that it is for
  * @personality: how it speaks
  * @priv: the personality's state
  * @running: the access that is carried out, of those that may take time
  * @newest: the last one that is WINDOW_LATE
  * @counters: what happened here
+ * @slots: the places for devices, with their state as the driver sees it, as many as
+ *	@config says
  */
 struct window {
 	struct carrier *carrier;
 	unsigned int index;
 	struct window_config config;
-	struct slot slot;
-	struct device *dev;
+	uint32_t size;
+	struct task_lock lock;
 	const struct personality *personality;
 	void *priv;
 	struct operation *running;
 	struct operation *newest;
 	struct counters counters;
+	struct slot slots[];
 };
 
 extern const struct window_config window_config_default;
 
-/* Make window @index of @carrier, with an empty slot; NULL with errno set. */
+/*
+ * Make window @index of @carrier, with empty slots; NULL with errno set. A large one takes
+ * the place of the next one, too.
+ */
 struct window *window_create(struct carrier *carrier, unsigned int index,
 			     const struct window_config *config);
-/* Remove it from its carrier, destroy its device and free it. */
+/* Remove it from its carrier, destroy its devices and free it. */
 void window_destroy(struct window *win);
-
-/* Give the window a device, which it owns from then on: 0 or -EBUSY. */
-int window_attach(struct window *win, struct device *dev);
-/* Take the device away from the driver and destroy it; -ENODEV if none. */
-int window_detach(struct window *win);
 
 /**
  * struct window_access - a load or store of one of the guest's CPUs
@@ -147,26 +157,32 @@ struct window_access {
 void window_access(struct window *win, struct window_access *access);
 /* The access that is being carried out is WINDOW_LATE, and another has come since. */
 bool window_superseded(const struct window *win);
+/* For personalities: around what an access that is not WINDOW_NOW does with @slot */
+void window_enter(struct window *win, struct slot *slot);
+void window_leave(struct window *win, struct slot *slot);
 /* All at once, for those who know that nothing is under way, or wait where they are */
 uint64_t window_read(struct window *win, uint64_t offset, unsigned int size);
 void window_write(struct window *win, uint64_t offset, unsigned int size,
 		  uint64_t value);
 
-/* The guest left: reset the device, let go of all memory. With the slot locked. */
+/* The guest left: reset the devices, let go of all memory. With all slots locked. */
 void window_reset(struct window *win);
+/* It has a device in a slot whose ops may wait, or something waits for one */
+bool window_waits(const struct window *win);
+
+/* For personalities: a message to the bus; as slot_message() */
+int window_bus_message(struct window *win, const void *request, size_t len, void *response,
+		       size_t max);
 
 /* Raise the window's interrupt; for personalities. The second one: because of queue @q */
 void window_interrupt(struct window *win);
 void window_queue_interrupt(struct window *win, unsigned int q);
 
 /*
- * An access to window @w of a guest at @offset from the window's start. Any size, any
- * offset: what makes no sense reads as 0 and writes nothing.
+ * Where windows lie side by side, WINDOW_SIZE for each number: the one at *@offset from
+ * the first, which becomes the offset from its own start; or NULL.
  */
-uint64_t carrier_read(struct carrier *carrier, unsigned int w,
-		      uint64_t offset, unsigned int size);
-void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
-		   unsigned int size, uint64_t value);
+struct window *carrier_window(struct carrier *carrier, uint64_t *offset);
 
 /*
  * Reset all windows, each when nothing is under way there any more; the guest and its

@@ -39,14 +39,14 @@ static uint32_t features_read(const struct window *win, const struct mmio_window
 {
 	if (mw->device_features_sel > 1)
 		return 0;
-	return slot_offered(&win->slot) >> (32 * mw->device_features_sel);
+	return slot_offered(&win->slots[0]) >> (32 * mw->device_features_sel);
 }
 
 /* All ones: there is no such region */
 static uint32_t shm_read(struct window *win, uint32_t offset)
 {
 	struct mmio_window *mw = win->priv;
-	struct device *dev = win->slot.dev;
+	struct device *dev = win->slots[0].dev;
 	uint64_t addr, len;
 
 	if (!dev->ops->shm || !dev->ops->shm(dev, mw->shm_sel, &addr, &len)) {
@@ -69,7 +69,7 @@ static uint64_t config_read(struct window *win, uint32_t offset, unsigned int si
 {
 	uint64_t value = 0;
 
-	if (slot_config_read(&win->slot, offset, &value, size))
+	if (slot_config_read(&win->slots[0], offset, &value, size))
 		return 0;
 	return le64toh(value);
 }
@@ -77,11 +77,11 @@ static uint64_t config_read(struct window *win, uint32_t offset, unsigned int si
 static uint32_t device_read(struct window *win, uint32_t offset)
 {
 	struct mmio_window *mw = win->priv;
-	const struct device_queue *queue = slot_queue(&win->slot, mw->queue_sel);
+	const struct device_queue *queue = slot_queue(&win->slots[0], mw->queue_sel);
 
 	switch (offset) {
 	case VIRTIO_MMIO_VENDOR_ID:
-		return win->slot.dev->vendor;
+		return win->slots[0].dev->vendor;
 	case VIRTIO_MMIO_DEVICE_FEATURES:
 		return features_read(win, mw);
 	case VIRTIO_MMIO_QUEUE_NUM_MAX:
@@ -92,13 +92,13 @@ static uint32_t device_read(struct window *win, uint32_t offset)
 		return mw->isr;
 	case VIRTIO_MMIO_STATUS:
 		/* Not even a look while something else is under way */
-		if (win->slot.lock.held && !task_here())
-			return win->slot.status;
-		return slot_get_status(&win->slot);
+		if (win->slots[0].lock.held && !task_here())
+			return win->slots[0].status;
+		return slot_get_status(&win->slots[0]);
 	case MMIO_SHM_FIRST ... MMIO_SHM_LAST:
 		return shm_read(win, offset);
 	case VIRTIO_MMIO_CONFIG_GENERATION:
-		return win->slot.generation;
+		return win->slots[0].generation;
 	default:
 		return 0;
 	}
@@ -106,7 +106,7 @@ static uint32_t device_read(struct window *win, uint32_t offset)
 
 static uint64_t mmio_read(struct window *win, uint32_t offset, unsigned int size)
 {
-	const struct device *dev = win->slot.dev;
+	const struct device *dev = win->slots[0].dev;
 
 	if (dev && offset >= VIRTIO_MMIO_CONFIG)
 		return config_read(win, offset - VIRTIO_MMIO_CONFIG, size);
@@ -137,15 +137,15 @@ static void set_high(uint64_t *addr, uint32_t value)
 static void write_ready(struct window *win, struct mmio_window *mw, uint32_t value)
 {
 	if (value == 1)
-		slot_enable_queue(&win->slot, mw->queue_sel, &mw->setup);
+		slot_enable_queue(&win->slots[0], mw->queue_sel, &mw->setup);
 	else if (!value)
-		slot_reset_queue(&win->slot, mw->queue_sel);
+		slot_reset_queue(&win->slots[0], mw->queue_sel);
 }
 
 static void write_status(struct window *win, struct mmio_window *mw, uint32_t value)
 {
-	slot_set_status(&win->slot, value);
-	if (!win->slot.status)
+	slot_set_status(&win->slots[0], value);
+	if (!win->slots[0].status)
 		*mw = (struct mmio_window) { 0 };
 }
 
@@ -161,7 +161,7 @@ static void device_write(struct window *win, uint32_t offset, uint32_t value)
 		mw->driver_features_sel = value;
 		break;
 	case VIRTIO_MMIO_DRIVER_FEATURES:
-		slot_set_features(&win->slot, mw->driver_features_sel, value);
+		slot_set_features(&win->slots[0], mw->driver_features_sel, value);
 		break;
 	case VIRTIO_MMIO_QUEUE_SEL:
 		mw->queue_sel = value;
@@ -193,7 +193,7 @@ static void device_write(struct window *win, uint32_t offset, uint32_t value)
 		break;
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
 		counters_kick(&win->counters, value);
-		slot_kick(&win->slot, value & 0xffff, value);
+		slot_kick(&win->slots[0], value & 0xffff, value);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		mw->isr &= ~value;
@@ -209,11 +209,11 @@ static void device_write(struct window *win, uint32_t offset, uint32_t value)
 
 static void mmio_write(struct window *win, uint32_t offset, unsigned int size, uint64_t value)
 {
-	if (!win->slot.dev)
+	if (!win->slots[0].dev)
 		return;
 	if (offset >= VIRTIO_MMIO_CONFIG) {
 		value = htole64(value);
-		slot_config_write(&win->slot, offset - VIRTIO_MMIO_CONFIG, &value, size);
+		slot_config_write(&win->slots[0], offset - VIRTIO_MMIO_CONFIG, &value, size);
 	} else if (size == 4) {
 		device_write(win, offset, value);
 	}
@@ -228,7 +228,7 @@ static enum window_wait mmio_waits(struct window *win, uint32_t offset, unsigned
 		return WINDOW_WAITS;
 	switch (offset) {
 	case VIRTIO_MMIO_STATUS:
-		return write || (win->slot.resetting && !win->slot.lock.held) ? WINDOW_WAITS :
+		return write || (win->slots[0].resetting && !win->slots[0].lock.held) ? WINDOW_WAITS :
 			WINDOW_NOW;
 	case VIRTIO_MMIO_QUEUE_READY:
 		return write ? WINDOW_WAITS : WINDOW_NOW;
@@ -237,24 +237,33 @@ static enum window_wait mmio_waits(struct window *win, uint32_t offset, unsigned
 	}
 }
 
-static void mmio_used(struct window *win, unsigned int q)
+static void mmio_used(struct window *win, struct slot *slot, unsigned int q)
 {
 	struct mmio_window *mw = win->priv;
 
+	(void)slot;
 	(void)q;
 	mw->isr |= VIRTIO_MMIO_INT_VRING;
 	window_interrupt(win);
 }
 
 /* virtio-mmio has no word for a device that comes or goes */
-static void mmio_changed(struct window *win, unsigned int what)
+static void mmio_changed(struct window *win, struct slot *slot, unsigned int what)
 {
 	struct mmio_window *mw = win->priv;
 
+	(void)slot;
 	if (!(what & SLOT_CHANGED_CONFIG))
 		return;
 	mw->isr |= VIRTIO_MMIO_INT_CONFIG;
 	window_interrupt(win);
+}
+
+/* Every interrupt means: look at all queues */
+static void mmio_uncounted(struct window *win, struct slot *slot)
+{
+	(void)win;
+	(void)slot;
 }
 
 static void *mmio_create(struct window *win)
@@ -282,5 +291,6 @@ const struct personality personality_mmio = {
 	.write = mmio_write,
 	.used = mmio_used,
 	.changed = mmio_changed,
+	.uncounted = mmio_uncounted,
 	.reset = mmio_reset,
 };

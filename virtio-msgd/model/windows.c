@@ -5,26 +5,35 @@
  */
 #include "model/window.h"
 
-static struct window *find(struct carrier *carrier, unsigned int w)
+struct window *carrier_window(struct carrier *carrier, uint64_t *offset)
 {
-	return w < carrier->num_windows ? carrier->windows[w] : NULL;
+	uint64_t w = *offset / WINDOW_SIZE;
+	struct window *win;
+
+	if (w >= carrier->num_windows)
+		return NULL;
+	/* The second half of a large one has no entry of its own */
+	if (!carrier->windows[w] && w)
+		w--;
+	win = carrier->windows[w];
+	if (!win || *offset - w * WINDOW_SIZE >= win->size)
+		return NULL;
+	*offset -= w * WINDOW_SIZE;
+	return win;
 }
 
-uint64_t carrier_read(struct carrier *carrier, unsigned int w,
-		      uint64_t offset, unsigned int size)
+/* When nothing is under way there any more */
+static void reset_locked(struct window *win)
 {
-	struct window *win = find(carrier, w);
+	unsigned int i;
 
-	return win ? window_read(win, offset, size) : 0;
-}
-
-void carrier_write(struct carrier *carrier, unsigned int w, uint64_t offset,
-		   unsigned int size, uint64_t value)
-{
-	struct window *win = find(carrier, w);
-
-	if (win)
-		window_write(win, offset, size, value);
+	task_lock(&win->lock);
+	for (i = 0; i < win->config.num_slots; i++)
+		task_lock(&win->slots[i].lock);
+	window_reset(win);
+	while (i--)
+		task_unlock(&win->slots[i].lock);
+	task_unlock(&win->lock);
 }
 
 void carrier_reset_windows(struct carrier *carrier)
@@ -32,13 +41,8 @@ void carrier_reset_windows(struct carrier *carrier)
 	unsigned int w;
 
 	for (w = 0; w < carrier->num_windows; w++) {
-		struct window *win = carrier->windows[w];
-
-		if (!win)
-			continue;
-		task_lock(&win->slot.lock);
-		window_reset(win);
-		task_unlock(&win->slot.lock);
+		if (carrier->windows[w])
+			reset_locked(carrier->windows[w]);
 	}
 }
 

@@ -30,18 +30,24 @@ static int choose_personality(struct params *params, bool *mmio, struct errmsg *
 int config_window(struct params *params, struct window_config *wc,
 		  struct device **dev, struct errmsg *err)
 {
-	uint64_t msg_size;
+	uint64_t msg_size, slots;
 
 	*wc = window_config_default;
 	msg_size = wc->msg_size;
+	slots = wc->num_slots;
 	if (choose_personality(params, &wc->mmio, err) ||
 	    params_bool(params, "page", &wc->page, err) ||
 	    params_bool(params, "strict", &wc->strict, err) ||
 	    params_bool(params, "access-platform", &wc->access_platform, err) ||
 	    params_number(params, "msg-size", VIRTIO_MSG_SIZE_MIN, WINDOW_MSG_SIZE, &msg_size,
-			  err))
+			  err) ||
+	    params_number(params, "slots", 1, WINDOW_MAX_SLOTS, &slots, err))
 		return -1;
+	if (wc->mmio && slots > 1)
+		return errmsg_set(err, "slots=%u: virtio-mmio has one device in a window",
+				  (unsigned int)slots);
 	wc->msg_size = msg_size;
+	wc->num_slots = slots;
 	return devices_create(params, dev, err);
 }
 
@@ -63,22 +69,63 @@ static int apply_window(struct config *config, struct params *params, struct err
 	if (!win) {
 		if (dev)
 			dev->ops->destroy(dev);
+		if (errno == E2BIG)
+			return errmsg_set(err, "slots=%u: no more than %u here", wc.num_slots,
+					  carrier->max_slots);
 		return errmsg_set(err, "window %llu: %s", (unsigned long long)index,
 				  strerror(errno));
 	}
+	config->window = win;
 	if (dev)
-		window_attach(win, dev);
+		slot_attach(&win->slots[0], dev);
+	return 0;
+}
+
+/* The first that has no device; all have: as many as there are */
+static unsigned int free_slot(const struct window *win)
+{
+	unsigned int i = 0;
+
+	while (i < win->config.num_slots && win->slots[i].owned)
+		i++;
+	return i;
+}
+
+static int apply_slot(struct config *config, struct params *params, struct errmsg *err)
+{
+	struct window *win = config->window;
+	struct device *dev;
+	uint64_t index;
+
+	if (!win)
+		return errmsg_set(err, "it comes before any window: name that first");
+	index = free_slot(win);
+	if (params_number(params, "index", 0, WINDOW_MAX_SLOTS - 1, &index, err))
+		return -1;
+	if (index >= win->config.num_slots)
+		return errmsg_set(err, "window %u has room for %u device%s: say so with slots=",
+				  win->index, win->config.num_slots,
+				  win->config.num_slots > 1 ? "s" : "");
+	if (win->slots[index].owned)
+		return errmsg_set(err, "%s has a device", win->slots[index].name);
+	if (devices_create(params, &dev, err))
+		return -1;
+	if (!dev)
+		return errmsg_set(err, "device=KIND is needed");
+	slot_attach(&win->slots[index], dev);
 	return 0;
 }
 
 static int apply_uml(struct config *config, struct params *params, struct errmsg *err)
 {
+	config->window = NULL;
 	config->carrier = carrier_uml_create(params, config->child.guest, err);
 	return config->carrier ? 0 : -1;
 }
 
 static int apply_vfio_user(struct config *config, struct params *params, struct errmsg *err)
 {
+	config->window = NULL;
 	config->carrier = carrier_vfio_user_create(params, config->child.guest, err);
 	return config->carrier ? 0 : -1;
 }
@@ -139,6 +186,7 @@ const struct config_section config_sections[] = {
 	{ "uml", "path", CONFIG_GUEST, apply_uml },
 	{ "vfio-user", "path", CONFIG_GUEST, apply_vfio_user },
 	{ "window", NULL, CONFIG_PART, apply_window },
+	{ "slot", NULL, CONFIG_PART, apply_slot },
 	{ "xen", NULL, CONFIG_RULE, apply_xen },
 	{ "listen", "path", CONFIG_PROGRAM, apply_listen },
 	{ "counters", "path", CONFIG_PROGRAM, apply_counters },

@@ -27,6 +27,7 @@ struct guest;
  * @is_child: this is the process of a guest
  * @child: what that was given
  * @carrier: for the child: the one that windows are added to
+ * @window: for the child: the one that devices are added to
  * @domain: for the child: the Xen guest to serve, -1: none
  */
 struct config {
@@ -39,6 +40,7 @@ struct config {
 	bool is_child;
 	struct child child;
 	struct carrier *carrier;
+	struct window *window;
 	int domain;
 };
 

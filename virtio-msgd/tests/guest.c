@@ -28,7 +28,7 @@ struct guest *guest_new(const struct window_config *config, struct device *dev)
 	g->win = window_create(&g->carrier, 0, config ? config : &window_config_default);
 	assert_non_null(g->win);
 	if (dev)
-		assert_int_equal(window_attach(g->win, dev), 0);
+		assert_int_equal(slot_attach(&g->win->slots[0], dev), 0);
 	/* The driver comes after the device: nothing to tell it */
 	window_reset(g->win);
 	g->interrupts = 0;
@@ -114,7 +114,8 @@ struct message {
 static struct message make_message(struct guest *g, uint8_t id, unsigned int num,
 				   const uint32_t *words)
 {
-	struct message m = { .hdr = { .msg_id = id } };
+	struct message m = { .hdr = { .type = g->type, .msg_id = id,
+				      .dev_num = htole16(g->dev_num) } };
 	unsigned int i;
 
 	assert_in_range(num, 0, 120);
@@ -130,9 +131,9 @@ static struct message make_message(struct guest *g, uint8_t id, unsigned int num
 static struct reply check_reply(struct guest *g, uint8_t id, struct reply reply)
 {
 	if (reply.there) {
-		assert_int_equal(reply.hdr.type, VIRTIO_MSG_TYPE_RESPONSE);
+		assert_int_equal(reply.hdr.type, VIRTIO_MSG_TYPE_RESPONSE | g->type);
 		assert_int_equal(reply.hdr.msg_id, id);
-		assert_int_equal(reply.hdr.dev_num, 0);
+		assert_int_equal(le16toh(reply.hdr.dev_num), g->dev_num);
 		assert_int_equal(le16toh(reply.hdr.token), g->token);
 	} else {
 		static const uint8_t zeros[sizeof(reply.bytes)];

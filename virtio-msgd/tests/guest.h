@@ -31,12 +31,24 @@
 #define STATUS_OK		(STATUS_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK)
 #define VERSION_1		(1ULL << VIRTIO_F_VERSION_1)
 
+/**
+ * struct guest - it
+ * @carrier: how it is connected
+ * @win: its first window
+ * @mem: its memory
+ * @interrupts: how many it got
+ * @token: of its last message
+ * @dev_num: the device its messages are for
+ * @type: VIRTIO_MSG_TYPE_BUS: they are for the bus
+ */
 struct guest {
 	struct carrier carrier;
 	struct window *win;
 	uint8_t *mem;
 	unsigned int interrupts;
 	uint16_t token;
+	uint16_t dev_num;
+	uint8_t type;
 };
 
 /* A guest with a window as @config says (NULL: the default) and @dev in it. */

@@ -181,7 +181,7 @@ static int set(const char *options, struct errmsg *err)
 	int ret;
 
 	assert_int_equal(params_parse(&params, options, NULL, err), 0);
-	ret = g->win->dev->ops->set(g->win->dev, &params, err);
+	ret = g->win->slots[0].owned->ops->set(g->win->slots[0].owned, &params, err);
 	params_free(&params);
 	return ret;
 }
@@ -496,7 +496,7 @@ static void read_only(void **state)
 	(void)state;
 	guest_free(g);
 	builtin_start("device=blk,size=32768,read-only=on", 0);
-	assert_true(g->win->dev->features & 1ULL << VIRTIO_BLK_F_RO);
+	assert_true(g->win->slots[0].owned->features & 1ULL << VIRTIO_BLK_F_RO);
 	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, 512, true), VIRTIO_BLK_S_OK);
 	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, 512, false), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(set_range(VIRTIO_BLK_T_DISCARD, 0, 1), VIRTIO_BLK_S_IOERR);

@@ -61,6 +61,45 @@ static const char *in_dir(const char *name)
 	return path;
 }
 
+static void refused(const char *name, const char *value, const char *why)
+{
+	assert_int_equal(option(name, value), -1);
+	assert_string_equal(err.text, why);
+}
+
+static void slots(void **state)
+{
+	struct window *win;
+
+	(void)state;
+	refused("slot", "device=rng", "slot: it comes before any window: name that first");
+	assert_int_equal(option("uml", in_dir("a")), 0);
+	assert_int_equal(option("window", "device=i2c,slots=64"), 0);
+	assert_int_equal(option("slot", "device=rng"), 0);
+	assert_int_equal(option("slot", "device=rng,index=63"), 0);
+	assert_int_equal(option("slot", "device=blk,size=512"), 0);
+	win = carriers->windows[0];
+	assert_int_equal(win->config.num_slots, 64);
+	assert_string_equal(win->slots[0].dev->name, "i2c");
+	assert_string_equal(win->slots[1].dev->name, "rng");
+	assert_string_equal(win->slots[2].dev->name, "blk");
+	assert_string_equal(win->slots[63].dev->name, "rng");
+	assert_null(win->slots[3].dev);
+	refused("slot", "device=rng,index=63", "slot: window 0.63 has a device");
+	refused("slot", "index=5", "slot: device=KIND is needed");
+	refused("slot", "index=64,device=rng", "slot: index=64: a number from 0 to 63 is expected");
+
+	/* It has the place of two */
+	assert_int_equal(option("window", "device=i2c"), 0);
+	assert_string_equal(carriers->windows[2]->slots[0].dev->name, "i2c");
+	refused("slot", "device=rng", "slot: window 2 has room for 1 device: say so with slots=");
+	refused("window", "slots=65", "window: slots=65: a number from 1 to 64 is expected");
+	refused("window", "slots=0", "window: slots=0: a number from 1 to 64 is expected");
+	refused("window", "slots=2,personality=mmio", "window: slots=2: virtio-mmio has one device in a window");
+	assert_int_equal(option("vfio-user", in_dir("b")), 0);
+	refused("window", "slots=2", "window: slots=2: no more than 1 here");
+}
+
 static void windows(void **state)
 {
 	(void)state;
@@ -72,7 +111,7 @@ static void windows(void **state)
 	assert_int_equal(option("window", "page=on"), 0);
 
 	assert_int_equal(carriers->num_windows, 6);
-	assert_string_equal(carriers->windows[0]->slot.dev->name, "i2c");
+	assert_string_equal(carriers->windows[0]->slots[0].dev->name, "i2c");
 	assert_ptr_equal(carriers->windows[0]->personality, &personality_msg);
 	assert_ptr_equal(carriers->windows[1]->personality, &personality_mmio);
 	assert_null(carriers->windows[2]);
@@ -80,7 +119,7 @@ static void windows(void **state)
 	assert_false(carriers->windows[5]->config.page);
 	assert_true(carriers->windows[5]->config.strict);
 	assert_int_equal(carriers->next->num_windows, 1);
-	assert_null(carriers->next->windows[0]->dev);
+	assert_null(carriers->next->windows[0]->slots[0].owned);
 }
 
 static void functions(void **state)
@@ -94,12 +133,6 @@ static void functions(void **state)
 	assert_int_equal(option("vfio-user", "path=/x,msi=maybe"), -1);
 	assert_string_equal(err.text, "vfio-user: msi=maybe: on or off is expected");
 	assert_int_equal(option("vfio-user", "path=/x,irq=7"), -1);
-}
-
-static void refused(const char *name, const char *value, const char *why)
-{
-	assert_int_equal(option(name, value), -1);
-	assert_string_equal(err.text, why);
 }
 
 /* Each is compared with all others: without a bound, a command would hold up a guest */
@@ -178,8 +211,8 @@ static void file(void **state)
 		 "[window second]\ndevice = rng\npage = off\n[listen]\npath = /x\n", path);
 	assert_int_equal(read_file(text), 0);
 	assert_int_equal(carriers->num_windows, 2);
-	assert_string_equal(carriers->windows[0]->slot.dev->name, "i2c");
-	assert_string_equal(carriers->windows[1]->slot.dev->name, "rng");
+	assert_string_equal(carriers->windows[0]->slots[0].dev->name, "i2c");
+	assert_string_equal(carriers->windows[1]->slots[0].dev->name, "rng");
 	assert_false(carriers->windows[1]->config.page);
 	assert_string_equal(config.listen, "/x");
 }
@@ -249,18 +282,18 @@ static void commands(void **state)
 	assert_int_equal(option("window", "page=on"), 0);
 	win = carriers->windows[0];
 	ask_works("{\"command\":\"add\",\"window\":\"0\",\"params\":{\"device\":\"i2c\"}}");
-	assert_string_equal(win->slot.dev->name, "i2c");
+	assert_string_equal(win->slots[0].dev->name, "i2c");
 	ask_works("{\"command\":\"config-change\",\"window\":\"0\"}");
-	assert_int_equal(win->slot.generation, 2);
-	slot_set_status(&win->slot, 1);
+	assert_int_equal(win->slots[0].generation, 2);
+	slot_set_status(&win->slots[0], 1);
 	ask_works("{\"command\":\"break\",\"window\":\"0\"}");
-	assert_int_equal(win->slot.status, 1 | VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_int_equal(win->slots[0].status, 1 | VIRTIO_CONFIG_S_NEEDS_RESET);
 	ask_works("{\"command\":\"remove\",\"window\":\"0\"}");
-	assert_null(win->dev);
+	assert_null(win->slots[0].owned);
 	snprintf(text, sizeof(text),
 		 "{\"command\":\"add\",\"window\":\"uml:%s/0\",\"params\":{\"device\":\"rng\"}}", path);
 	ask_works(text);
-	assert_string_equal(win->dev->name, "rng");
+	assert_string_equal(win->slots[0].owned->name, "rng");
 
 	window_read(win, 0, 4);
 	reply = ask("{\"command\":\"counters\"}");
@@ -305,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(windows),
+		TEST(slots),
 		TEST(functions),
 		TEST(wrong_options),
 		TEST(socket_in_use),

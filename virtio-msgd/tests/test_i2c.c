@@ -220,8 +220,8 @@ static void packed(void **state)
 	unsigned int i;
 
 	(void)state;
-	assert_int_equal(window_detach(g->win), 0);
-	assert_int_equal(window_attach(g->win, builtin_create("device=i2c,packed=on,in-order=on")), 0);
+	assert_int_equal(slot_detach(&g->win->slots[0]), 0);
+	assert_int_equal(slot_attach(&g->win->slots[0], builtin_create("device=i2c,packed=on,in-order=on")), 0);
 	g->interrupts = 0;
 	builtin_up(features);
 	/* The driver wants each interrupt */
@@ -255,8 +255,8 @@ static void errors_write_what_they_say(void **state)
 static void no_clock(void **state)
 {
 	(void)state;
-	assert_int_equal(window_detach(g->win), 0);
-	assert_int_equal(window_attach(g->win, builtin_create("device=i2c,clock=none")), 0);
+	assert_int_equal(slot_detach(&g->win->slots[0]), 0);
+	assert_int_equal(slot_attach(&g->win->slots[0], builtin_create("device=i2c,clock=none")), 0);
 	builtin_up(0);
 	assert_int_equal(request(RTC, 0, 0, NULL), VIRTIO_I2C_MSG_ERR);
 }

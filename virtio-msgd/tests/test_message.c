@@ -33,7 +33,7 @@ static void empty_slot(void **state)
 	struct reply r;
 	unsigned int id;
 
-	assert_int_equal(window_detach(f->g->win), 0);
+	assert_int_equal(slot_detach(&f->g->win->slots[0]), 0);
 	r = guest_send(f->g, VIRTIO_MSG_GET_DEVICE_INFO, 0, NULL);
 	assert_true(r.there);
 	assert_int_equal(r.info.device_id, 0);
@@ -102,7 +102,7 @@ static void set_features_malformed(void **state)
 	assert_false(guest_call(f->g, VIRTIO_MSG_SET_DRIVER_FEATURES, 0).there);
 	assert_false(guest_call(f->g, VIRTIO_MSG_SET_DRIVER_FEATURES, 0, 0x40000001, 1).there);
 	assert_false(guest_raw(f->g, odd, sizeof(odd)).there);
-	assert_int_equal(f->g->win->slot.features, 0);
+	assert_int_equal(f->g->win->slots[0].features, 0);
 }
 
 static void features_refused(void **state)
@@ -141,7 +141,7 @@ static void config(void **state)
 
 	assert_true(r.there);
 	assert_int_equal(le16toh(r.hdr.msg_size), 8 + 12 + 5);
-	assert_int_equal(le32toh(r.config.generation), f->g->win->slot.generation);
+	assert_int_equal(le32toh(r.config.generation), f->g->win->slots[0].generation);
 	assert_int_equal(le32toh(r.config.offset), 3);
 	assert_int_equal(le32toh(r.config.length), 5);
 	assert_memory_equal(r.config.data, f->fake->config + 3, 5);
@@ -159,7 +159,7 @@ static void config(void **state)
 static void set_config(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t generation = f->g->win->slot.generation;
+	uint32_t generation = f->g->win->slots[0].generation;
 	struct reply r;
 
 	/* Baseline: any generation will do */
@@ -196,12 +196,12 @@ static void set_config_strict(void **state)
 	device_config_changed(&f->fake->dev);
 	r = guest_call(f->g, VIRTIO_MSG_SET_CONFIG, le32toh(r.config.generation), 0, 1, 0x99);
 	assert_false(r.there);	/* one byte of data, not four */
-	r = guest_call(f->g, VIRTIO_MSG_SET_CONFIG, f->g->win->slot.generation - 1, 0, 4, 0x99);
+	r = guest_call(f->g, VIRTIO_MSG_SET_CONFIG, f->g->win->slots[0].generation - 1, 0, 4, 0x99);
 	assert_true(r.there);
 	assert_int_equal(r.config.length, 0);
 	assert_int_equal(f->fake->config[0], 0);
-	assert_int_equal(le32toh(r.config.generation), f->g->win->slot.generation);
-	r = guest_call(f->g, VIRTIO_MSG_SET_CONFIG, f->g->win->slot.generation, 0, 4, 0x99);
+	assert_int_equal(le32toh(r.config.generation), f->g->win->slots[0].generation);
+	r = guest_call(f->g, VIRTIO_MSG_SET_CONFIG, f->g->win->slots[0].generation, 0, 4, 0x99);
 	assert_int_equal(le32toh(r.config.length), 4);
 	assert_int_equal(f->fake->config[0], 0x99);
 }
@@ -408,7 +408,7 @@ static void wrong_sizes(void **state)
 		}
 	}
 	assert_int_equal(f->fake->kick, 0);
-	assert_int_equal(f->g->win->slot.status, 0);
+	assert_int_equal(f->g->win->slots[0].status, 0);
 }
 
 /* One byte short of the fixed part */

@@ -165,7 +165,7 @@ static void broken(void **state)
 static void config_change(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t generation = f->g->win->slot.generation;
+	uint32_t generation = f->g->win->slots[0].generation;
 	struct reply r;
 
 	device_config_changed(&f->fake->dev);
@@ -195,7 +195,7 @@ static void used(void **state)
 static void leave_and_return(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t generation = f->g->win->slot.generation;
+	uint32_t generation = f->g->win->slots[0].generation;
 
 	bring_up(f);
 	device_leave(&f->fake->dev);
@@ -215,8 +215,8 @@ static void leave_and_return(void **state)
 	device_arrive(&f->fake->dev);
 	device_arrive(&f->fake->dev);
 	assert_int_equal(f->g->interrupts, 2);
-	assert_int_equal(f->g->win->slot.arrivals, 2);
-	assert_int_equal(f->g->win->slot.generation, generation + 1);
+	assert_int_equal(f->g->win->slots[0].arrivals, 2);
+	assert_int_equal(f->g->win->slots[0].generation, generation + 1);
 	assert_int_equal(guest_status(f->g), 0);
 	/* Who asks for the device knows of it */
 	guest_send(f->g, VIRTIO_MSG_GET_DEVICE_INFO, 0, NULL);
@@ -229,10 +229,10 @@ static void one_device_only(void **state)
 	struct fixture *f = *state;
 	struct fake *other = fake_new();
 
-	assert_int_equal(window_attach(f->g->win, &other->dev), -EBUSY);
-	assert_int_equal(window_detach(f->g->win), 0);
-	assert_int_equal(window_detach(f->g->win), -ENODEV);
-	assert_int_equal(window_attach(f->g->win, &other->dev), 0);
+	assert_int_equal(slot_attach(&f->g->win->slots[0], &other->dev), -EBUSY);
+	assert_int_equal(slot_detach(&f->g->win->slots[0]), 0);
+	assert_int_equal(slot_detach(&f->g->win->slots[0]), -ENODEV);
+	assert_int_equal(slot_attach(&f->g->win->slots[0], &other->dev), 0);
 	f->fake = other;
 	bring_up(f);
 }
@@ -256,7 +256,7 @@ static void guest_leaves(void **state)
 	assert_int_equal(gone, 1);
 	assert_int_equal(f->fake->queue_stop, 1);
 	assert_false(f->fake->dev.queues[0].enabled);
-	assert_int_equal(f->g->win->slot.status, 0);
+	assert_int_equal(f->g->win->slots[0].status, 0);
 	assert_int_equal(f->g->carrier.memory.num_regions, 0);
 	assert_int_equal(f->g->interrupts, 0);
 }
@@ -267,7 +267,7 @@ static void access_platform(void **state)
 	struct fixture *f = *state;
 
 	f->g->carrier.translates = true;
-	assert_int_equal(slot_offered(&f->g->win->slot) & platform, platform);
+	assert_int_equal(slot_offered(&f->g->win->slots[0]) & platform, platform);
 	guest_set_status(f->g, STATUS_DRIVER);
 	guest_call(f->g, VIRTIO_MSG_SET_DRIVER_FEATURES, 0, 2, 0, 1);
 	assert_int_equal(guest_set_status(f->g, STATUS_FEATURES), STATUS_DRIVER);

@@ -19,7 +19,7 @@ static void filled_in(void **state)
 	memset(page_of(f), 0xee, sizeof(*page_of(f)));
 	page_on(f);
 	assert_int_equal(page_of(f)->slot[0].device_status, 0);
-	assert_int_equal(le32toh(page_of(f)->slot[0].generation), f->g->win->slot.generation);
+	assert_int_equal(le32toh(page_of(f)->slot[0].generation), f->g->win->slots[0].generation);
 	assert_int_equal(le32toh(page_of(f)->slot[0].device_id), FAKE_ID);
 	assert_int_equal(le32toh(page_of(f)->slot[0].arrivals), 1);
 	assert_int_equal(page_of(f)->slot[1].device_id, 0);
@@ -77,7 +77,7 @@ static void no_answer(void **state)
 static void events(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t generation = f->g->win->slot.generation;
+	uint32_t generation = f->g->win->slots[0].generation;
 
 	page_on(f);
 	device_config_changed(&f->fake->dev);
@@ -130,7 +130,7 @@ static void replaced(void **state)
 	/* What happened before is in the page from the start */
 	device_config_changed(&f->fake->dev);
 	page_on(f);
-	assert_int_equal(le32toh(page_of(f)->slot[0].generation), f->g->win->slot.generation);
+	assert_int_equal(le32toh(page_of(f)->slot[0].generation), f->g->win->slots[0].generation);
 	assert_int_equal(guest_read(f->g, VIRTIO_MSG_MMIO_EVENT, 4), 0);
 
 	/* Two halves: the store of the high one counts */
@@ -141,11 +141,11 @@ static void replaced(void **state)
 	assert_int_equal(le32toh(second->slot[0].device_id), FAKE_ID);
 	device_config_changed(&f->fake->dev);
 	assert_memory_equal(page_of(f), &before, sizeof(before));
-	assert_int_equal(le32toh(second->slot[0].generation), f->g->win->slot.generation);
+	assert_int_equal(le32toh(second->slot[0].generation), f->g->win->slots[0].generation);
 	/* A high half alone is nothing */
 	guest_write(f->g, VIRTIO_MSG_MMIO_PAGE + 4, 4, 0);
 	device_config_changed(&f->fake->dev);
-	assert_int_equal(le32toh(second->slot[0].generation), f->g->win->slot.generation);
+	assert_int_equal(le32toh(second->slot[0].generation), f->g->win->slots[0].generation);
 }
 
 static void off(void **state)
@@ -174,7 +174,7 @@ static void both_ways(void **state)
 	guest_write(f->g, VIRTIO_MSG_MMIO_WINDOW, 8, VIRTIO_MSG_SET_DEVICE_STATUS << 8 | 12ULL << 48);
 	assert_true(guest_page_send(f->g, VIRTIO_MSG_GET_DEVICE_INFO, 0, NULL).there);
 	guest_write(f->g, VIRTIO_MSG_MMIO_WINDOW + 8, 4, 1);
-	assert_int_equal(f->g->win->slot.status, 0);
+	assert_int_equal(f->g->win->slots[0].status, 0);
 }
 
 static void bad_addresses(void **state)

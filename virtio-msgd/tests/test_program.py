@@ -134,11 +134,11 @@ class Running(unittest.TestCase):
         self.write_config()
         self.server = self.start()
 
-    def write_config(self, device="i2c"):
+    def write_config(self, device="i2c", more=""):
         with open(self.config, "w", encoding="ascii") as f:
             f.write(f"[uml]\npath = {self.guest}\n"
                     f"[window 0]\ndevice = {device}\n[window 1]\nindex = 1\n"
-                    f"[uml other]\npath = {self.other}\n[window other]\ndevice = rng\n")
+                    f"[uml other]\npath = {self.other}\n[window other]\ndevice = rng\n{more}")
 
     def start(self):
         """A parent that answers; returns its process."""
@@ -209,6 +209,34 @@ class Running(unittest.TestCase):
         self.assertIn("no such command", self.ask("dance", status=1))
         self.ask("remove", f"uml:{self.other}/0")
         self.assertEqual([w["present"] for w in self.windows(1)], [False])
+
+    def test_slots(self):
+        self.end(self.server)
+        self.write_config(more="slots = 3\n[slot]\ndevice = i2c\n")
+        self.server = self.start()
+        window = self.windows(1)[0]
+        self.assertEqual((window["index"], window["room"]), (0, 3))
+        self.assertEqual([(s["slot"], s["device"], s["present"]) for s in window["slots"]],
+                         [(0, "rng", True), (1, "i2c", True)])
+        name = f"uml:{self.other}/0"
+        # The first that is free, and the one that is named
+        self.assertEqual(self.ask("add", name, "device=blk,size=4096")["slot"], 2)
+        self.assertIn("a device in each of its 3 slots",
+                      self.ask("add", name, "device=rng", status=1))
+        self.assertIn("say which", self.ask("remove", name, status=1))
+        self.assertIn("has 3 slots", self.ask("remove", f"{name}.3", status=1))
+        for nonsense in (".", ".x", ".-1", ".1x", ".1.1"):
+            self.ask("remove", name + nonsense, status=1)
+        self.ask("remove", f"{name}.1")
+        self.assertIn("window 0.1 has no device", self.ask("remove", f"{name}.1", status=1))
+        self.assertEqual(self.ask("add", f"{name}.1", "device=rng")["slot"], 1)
+        self.ask("set", f"{name}.2", "size=8192")
+        self.ask("config-change", f"{name}.2")
+        slots = self.ask("counters")["carriers"][1]["windows"][0]["slots"]
+        self.assertEqual([(s["device"], s["kicks"], s["interrupts"]) for s in slots],
+                         [("rng", 0, 0), ("rng", 0, 0), ("blk", 0, 0)])
+        # A window with one is named as before
+        self.assertNotIn("slot", self.ask("remove", "0.0"))
 
     def test_end(self):
         processes = children(self.server.pid)

@@ -51,7 +51,7 @@ static int setup(void **state)
 	params_free(&params);
 	assert_non_null(carrier);
 	fake = fake_new();
-	assert_int_equal(window_attach(window_create(carrier, 0, &window_config_default),
+	assert_int_equal(slot_attach(&window_create(carrier, 0, &window_config_default)->slots[0],
 				       &fake->dev), 0);
 	assert_non_null(window_create(carrier, 1, &window_config_default));
 	mem_fd = memfd_create("guest", MFD_CLOEXEC);
@@ -187,11 +187,11 @@ static void accesses(void **state)
 	assert_int_equal(access_io(&peer, 77, 0, 4, 0), 0);
 	store(&peer, VIRTIO_MSG_MMIO_WINDOW, 8, VIRTIO_MSG_SET_DEVICE_STATUS << 8 | 12ULL << 48);
 	store(&peer, VIRTIO_MSG_MMIO_WINDOW + 8, 4, 1);
-	assert_int_equal(carrier->windows[0]->slot.status, 1);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 1);
 	assert_int_equal(load(&peer, VIRTIO_MSG_MMIO_WINDOW + 8, 4), 1);
 	/* The guest leaves: as before it came */
 	unplug(&peer);
-	assert_int_equal(carrier->windows[0]->slot.status, 0);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 0);
 	assert_int_equal(carrier->memory.num_regions, 0);
 }
 
@@ -235,9 +235,9 @@ static void interrupt(void **state)
 	device_config_changed(&fake->dev);
 	assert_int_equal(*(uint64_t *)(mem + PENDING), 1);
 	assert_int_equal(recv(peer.doorbell, bytes, sizeof(bytes), MSG_DONTWAIT), 1);
-	assert_int_equal(window_detach(carrier->windows[0]), 0);
+	assert_int_equal(slot_detach(&carrier->windows[0]->slots[0]), 0);
 	fake = fake_new();
-	window_attach(carrier->windows[1], &fake->dev);
+	slot_attach(&carrier->windows[1]->slots[0], &fake->dev);
 	assert_int_equal(*(uint64_t *)(mem + PENDING), 3);
 	unplug(&peer);
 	/* Nobody to tell */
@@ -277,7 +277,7 @@ static void reconnect(void **state)
 	unplug(&first);
 	memset(mem, 0, MEM_SIZE);
 	second = guest();
-	assert_int_equal(carrier->windows[0]->slot.status, 0);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 0);
 	assert_int_equal(load(&second, VIRTIO_MSG_MMIO_WINDOW, 8), 0);
 	device_config_changed(&fake->dev);
 	assert_int_equal(mem[SHARED + 2048], 0);

@@ -61,7 +61,7 @@ static void start(const char *options)
 	carrier = create(text, &err);
 	assert_non_null(carrier);
 	fake = fake_new();
-	assert_int_equal(window_attach(window_create(carrier, 0, &window_config_default),
+	assert_int_equal(slot_attach(&window_create(carrier, 0, &window_config_default)->slots[0],
 				       &fake->dev), 0);
 }
 
@@ -448,7 +448,7 @@ static void accesses(void **state)
 	assert_int_equal(load(fd, 0x200, 4), 0);
 	assert_int_equal(load(fd, 0xffc, 4), 0);
 	set_status(fd, 1);
-	assert_int_equal(carrier->windows[0]->slot.status, 1);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 1);
 	assert_int_equal(load(fd, VIRTIO_MSG_MMIO_WINDOW + 8, 4), 1);
 	for (size = 0; size <= 16; size++) {
 		bool good = size == 1 || size == 2 || size == 4 || size == 8;
@@ -463,7 +463,7 @@ static void accesses(void **state)
 	assert_int_equal(region(fd, VF_REGION_READ, 99, 0, 4, 0), -EINVAL);
 	/* The guest leaves: as before it came */
 	unplug(fd);
-	assert_int_equal(carrier->windows[0]->slot.status, 0);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 0);
 }
 
 /* A posted write has no reply, and is done before what comes after it */
@@ -640,14 +640,14 @@ static void reset(void **state)
 	set_status(fd, 1);
 	store_to(fd, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, 6);
 	assert_int_equal(ask(fd, VF_DEVICE_RESET, 0), 0);
-	assert_int_equal(carrier->windows[0]->slot.status, 0);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 0);
 	assert_int_equal(config(fd, PCI_COMMAND, 2), 0);
 	assert_int_equal(carrier->memory.num_regions, 1);
 	assert_int_equal(ask(fd, VF_DEVICE_RESET, 4), -EINVAL);
 	/* By the driver itself; reads as 0 */
 	set_status(fd, 1);
 	store_to(fd, VFIO_PCI_CONFIG_REGION_INDEX, flr, 2, PCI_EXP_DEVCTL_BCR_FLR | 1);
-	assert_int_equal(carrier->windows[0]->slot.status, 0);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 0);
 	assert_int_equal(config(fd, flr, 2), 1);
 	unplug(fd);
 }
@@ -828,7 +828,7 @@ static void too_late(void **state)
 	assert_int_equal(load(fd, 0, 4), UINT32_MAX);
 	go_on(2);
 	assert_int_equal(load(fd, 0, 4), VIRTIO_MSG_MMIO_MAGIC_VALUE);
-	assert_int_equal(carrier->windows[0]->slot.status, 0);
+	assert_int_equal(carrier->windows[0]->slots[0].status, 0);
 	be_quick();
 	unplug(fd);
 }

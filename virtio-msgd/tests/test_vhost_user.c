@@ -56,17 +56,17 @@ static int teardown(void **state)
 
 static bool present(void)
 {
-	return g->win->slot.dev;
+	return g->win->slots[0].dev;
 }
 
 static bool absent(void)
 {
-	return !g->win->slot.dev;
+	return !g->win->slots[0].dev;
 }
 
 static bool needs_reset(void)
 {
-	return g->win->slot.status & VIRTIO_CONFIG_S_NEEDS_RESET;
+	return g->win->slots[0].status & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
 static bool interrupted(void)
@@ -133,7 +133,7 @@ static uint64_t offered(void)
 
 static uint32_t generation(void)
 {
-	return g->win->slot.generation;
+	return g->win->slots[0].generation;
 }
 
 static uint8_t config_byte(uint32_t offset)
@@ -166,10 +166,10 @@ static void everything(void **state)
 	b.features |= BIT(9) | 1ULL << VIRTIO_F_ACCESS_PLATFORM | 1ULL << 38;
 	b.config_size = 60;
 	plug("device=blk,queues=3");
-	assert_int_equal(g->win->slot.dev->id, VIRTIO_ID_BLOCK);
-	assert_int_equal(g->win->slot.dev->num_queues, 3);
-	assert_int_equal(g->win->slot.dev->config_size, 60);
-	assert_true(g->win->slot.dev->config_reported);
+	assert_int_equal(g->win->slots[0].dev->id, VIRTIO_ID_BLOCK);
+	assert_int_equal(g->win->slots[0].dev->num_queues, 3);
+	assert_int_equal(g->win->slots[0].dev->config_size, 60);
+	assert_true(g->win->slots[0].dev->config_reported);
 	assert_int_equal(offered(), VERSION_1 | BIT(9) | 1ULL << VIRTIO_F_RING_RESET);
 	assert_int_equal(b.accepted_protocol, ALL_PROTOCOL);
 
@@ -210,7 +210,7 @@ static void nothing_but_basics(void **state)
 	(void)state;
 	b.features = VERSION_1;
 	plug("device=blk,capacity=2048");
-	assert_int_equal(g->win->slot.dev->num_queues, 1);
+	assert_int_equal(g->win->slots[0].dev->num_queues, 1);
 	assert_int_equal(config_byte(1), 0x08);
 	drive(0, 1);
 	assert_int_equal(b.accepted, VERSION_1);
@@ -306,7 +306,7 @@ static void config_without_reports(void **state)
 	b.config_size = 36;
 	b.config[4] = 17;
 	plug("device=blk");
-	assert_false(g->win->slot.dev->config_reported);
+	assert_false(g->win->slots[0].dev->config_reported);
 	drive(0, 1);
 	before = generation();
 	assert_int_equal(config_byte(4), 17);
@@ -409,7 +409,7 @@ static void config_by_options(void **state)
 	assert_true(r.there);
 	assert_memory_equal(r.config.data, mac, sizeof(mac));
 	assert_int_equal(r.config.data[10] | r.config.data[11] << 8, 1400);
-	assert_true(g->win->slot.dev->config_reported);
+	assert_true(g->win->slots[0].dev->config_reported);
 	drive(BIT(VIRTIO_NET_F_MAC), 2);
 	assert_int_equal(b.accepted, VERSION_1 | 1ULL << VHOST_USER_F_PROTOCOL_FEATURES);
 }
@@ -522,7 +522,7 @@ static void backend_comes_back_to_its_requests(void **state)
 	(void)state;
 	plug_disk("device=blk");
 	drive(0, 1);
-	used = guest_ptr(g, g->win->slot.dev->queues[0].device);
+	used = guest_ptr(g, g->win->slots[0].dev->queues[0].device);
 	used->idx = htole16(0xfffe);
 	backend_stop(&b);
 	run_for(50);
@@ -587,7 +587,7 @@ static void backend_comes_back_and_refuses_config(void **state)
 /* Of queue 0's ring: what the driver made available, what the backend has used */
 static void set_indices(uint16_t avail, uint16_t used)
 {
-	const struct device_queue *queue = &g->win->slot.dev->queues[0];
+	const struct device_queue *queue = &g->win->slots[0].dev->queues[0];
 	struct vring_avail *driver = guest_ptr(g, queue->driver);
 	struct vring_used *device = guest_ptr(g, queue->device);
 
@@ -605,7 +605,7 @@ static void backend_dies_again_when_it_comes_back(void **state)
 	(void)state;
 	plug_disk("device=blk");
 	drive(0, 1);
-	((struct vring_avail *)guest_ptr(g, g->win->slot.dev->queues[0].driver))->idx = htole16(1);
+	((struct vring_avail *)guest_ptr(g, g->win->slots[0].dev->queues[0].driver))->idx = htole16(1);
 	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
 		backend_stop(&b);
 		b.how = CLOSE;
@@ -621,7 +621,7 @@ static void backend_dies_again_when_it_comes_back(void **state)
 		assert_int_equal(guest_status(g), STATUS_OK);
 		queue_works(0);
 		/* What it completes meanwhile says that it is no use to give up */
-		((struct vring_used *)guest_ptr(g, g->win->slot.dev->queues[0].device))->idx =
+		((struct vring_used *)guest_ptr(g, g->win->slots[0].dev->queues[0].device))->idx =
 			htole16(i + 1);
 	}
 }
@@ -716,7 +716,7 @@ static bool goes_on_from(const struct record *record, uint16_t flags, uint32_t *
 	drive(1ULL << VIRTIO_F_RING_PACKED, 2);
 	assert_int_equal(pwrite(b.inflight, record, sizeof(*record), BACKEND_RECORD),
 			 sizeof(*record));
-	ring = guest_ptr(g, g->win->slot.dev->queues[1].desc);
+	ring = guest_ptr(g, g->win->slots[0].dev->queues[1].desc);
 	ring[14].flags = htole16(flags);
 	backend_stop(&b);
 	run_for(20);
@@ -813,7 +813,7 @@ static void queue_reset_while_waiting(void **state)
 	queue_works(1);
 
 	/* The other queue has requests, of which nobody would know any more */
-	((struct vring_avail *)guest_ptr(g, g->win->slot.dev->queues[1].driver))->idx = htole16(1);
+	((struct vring_avail *)guest_ptr(g, g->win->slots[0].dev->queues[1].driver))->idx = htole16(1);
 	backend_stop(&b);
 	run_for(20);
 	assert_false(needs_reset());
@@ -957,7 +957,7 @@ static void adopt(const struct adoption *a)
 	b.features |= a->features;
 	plug(a->options);
 	guest_negotiate(g, VERSION_1 | a->features);
-	assert_int_equal(slot_enable_queue(&g->win->slot, 0, &setup), 0);
+	assert_int_equal(slot_enable_queue(&g->win->slots[0], 0, &setup), 0);
 	if (!a->features)
 		set_indices(a->avail, a->used);
 	assert_int_equal(guest_set_status(g, STATUS_OK), STATUS_OK | broken);
@@ -1004,10 +1004,10 @@ static void left_driver(void **state)
 	(void)state;
 	plug("device=i2c");
 	drive(0, 1);
-	queue = &g->win->slot.dev->queues[0];
+	queue = &g->win->slots[0].dev->queues[0];
 	b.queues[0].base = 0xabc;
 	backend_forget(&b);
-	slot_suspend(&g->win->slot);
+	slot_suspend(&g->win->slots[0]);
 	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
 	assert_int_equal(queue->base, 0xabc);
 	/* For the driver nothing has changed, nor has the memory */
@@ -1016,7 +1016,7 @@ static void left_driver(void **state)
 	assert_int_equal(guest_status(g), STATUS_OK);
 	assert_int_equal(backend_count(&b, VU_SET_MEM_TABLE), 0);
 	/* The end of the program resets it, which is the backend's affair only */
-	assert_int_equal(window_detach(g->win), 0);
+	assert_int_equal(slot_detach(&g->win->slots[0]), 0);
 	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
 }
 
@@ -1042,12 +1042,12 @@ static void left_in_the_middle_of_a_request(void **state)
 	plug("device=i2c");
 	drive(0, 1);
 	set_indices(3, 2);
-	queue = &g->win->slot.dev->queues[0];
+	queue = &g->win->slots[0].dev->queues[0];
 	b.queues[0].base = 3;
 	backend_forget(&b);
 	assert_int_equal(pthread_create(&thread, NULL, finish_later,
 					guest_ptr(g, queue->device)), 0);
-	slot_suspend(&g->win->slot);
+	slot_suspend(&g->win->slots[0]);
 	/* It was left the time to finish it */
 	assert_int_equal(((struct vring_used *)guest_ptr(g, queue->device))->idx, htole16(3));
 	assert_int_equal(queue->base, 3);
@@ -1061,8 +1061,8 @@ static void left_without_backend(void **state)
 	drive(0, 1);
 	backend_stop(&b);
 	run_for(50);
-	slot_suspend(&g->win->slot);
-	assert_int_equal(g->win->slot.dev->queues[0].base, -1);
+	slot_suspend(&g->win->slots[0]);
+	assert_int_equal(g->win->slots[0].dev->queues[0].base, -1);
 }
 
 /* It had the ring for a moment: who knows what it did */
@@ -1083,7 +1083,7 @@ static void backend_without_record_dies_when_a_queue_is_enabled(void **state)
 	avail = guest_ptr(g, second.driver);
 	avail->idx = htole16(1);
 	backend_misbehave(&b, CLOSE, VU_SET_VRING_ENABLE);
-	assert_true(slot_enable_queue(&g->win->slot, 1, &second) < 0);
+	assert_true(slot_enable_queue(&g->win->slots[0], 1, &second) < 0);
 	assert_true(needs_reset());
 }
 
@@ -1119,10 +1119,10 @@ static void removed_at_work(void **state)
 	(void)state;
 	plug("device=rng");
 	drive(0, 1);
-	assert_int_equal(window_detach(g->win), 0);
+	assert_int_equal(slot_detach(&g->win->slots[0]), 0);
 	assert_int_equal(backend_count(&b, VU_GET_VRING_BASE), 1);
 	assert_true(absent());
-	assert_int_equal(window_attach(g->win, create("device=rng")), 0);
+	assert_int_equal(slot_attach(&g->win->slots[0], create("device=rng")), 0);
 	assert_true(comes(present, MAX_SECONDS * SECOND));
 	drive(0, 1);
 	queue_works(0);

@@ -72,9 +72,8 @@ static void odd_reads(void **state)
 		}
 	}
 	assert_int_equal(known, 4);
-	assert_int_equal(carrier_read(&f->g->carrier, 1, 0, 4), 0);
-	assert_int_equal(carrier_read(&f->g->carrier, 0, -4ULL, 4), 0);
-	assert_int_equal(carrier_read(&f->g->carrier, 0, 1ULL << 32, 4), 0);
+	assert_int_equal(window_read(f->g->win, -4ULL, 4), 0);
+	assert_int_equal(window_read(f->g->win, 1ULL << 32, 4), 0);
 }
 
 static void odd_writes(void **state)
@@ -91,8 +90,7 @@ static void odd_writes(void **state)
 				guest_write(f->g, offset, size, 0);
 		}
 	}
-	carrier_write(&f->g->carrier, 1, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
-	carrier_write(&f->g->carrier, 0, (1ULL << 32) + VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
+	window_write(f->g->win, (1ULL << 32) + VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
 	assert_int_equal(f->fake->kick, 0);
 	assert_int_equal(guest_status(f->g), STATUS_OK);
 	guest_write(f->g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0), 4, 0);
@@ -116,9 +114,9 @@ static void sizes(void **state)
 
 	guest_write(f->g, WINDOW(0), 4, first & UINT32_MAX);
 	guest_write(f->g, WINDOW(4), 4, first >> 32);
-	assert_int_equal(f->g->win->slot.status, 0);
+	assert_int_equal(f->g->win->slots[0].status, 0);
 	guest_write(f->g, WINDOW(8), 4, 1);
-	assert_int_equal(f->g->win->slot.status, 1);
+	assert_int_equal(f->g->win->slots[0].status, 1);
 	assert_int_equal(guest_read(f->g, WINDOW(0), 8), first | VIRTIO_MSG_TYPE_RESPONSE);
 	assert_int_equal(guest_read(f->g, WINDOW(4), 4), first >> 32);
 	assert_int_equal(guest_read(f->g, WINDOW(8), 8), 1);
@@ -130,7 +128,7 @@ static void sizes(void **state)
 	guest_write(f->g, WINDOW(0), 8, first);
 	assert_int_equal(guest_read(f->g, WINDOW(0), 8), 0);
 	guest_write(f->g, WINDOW(8), 8, 3);
-	assert_int_equal(f->g->win->slot.status, 3);
+	assert_int_equal(f->g->win->slots[0].status, 3);
 	assert_int_equal(guest_read(f->g, WINDOW(8), 8), 3);
 	assert_int_equal(f->g->win->counters.requests[VIRTIO_MSG_SET_DEVICE_STATUS], 2);
 }
@@ -152,7 +150,7 @@ static void wrong_order(void **state)
 	/* Small stores */
 	guest_write(f->g, WINDOW(0), 2, 0);
 	guest_write(f->g, WINDOW(0), 1, 0);
-	assert_int_equal(f->g->win->slot.status, 0);
+	assert_int_equal(f->g->win->slots[0].status, 0);
 	assert_int_equal(guest_read(f->g, WINDOW(0), 8), 0);
 	assert_int_equal(f->g->win->counters.discarded, 0);
 
@@ -160,11 +158,11 @@ static void wrong_order(void **state)
 	guest_write(f->g, WINDOW(0), 8, first);
 	guest_write(f->g, WINDOW(0), 8, first);
 	guest_write(f->g, WINDOW(8), 4, 1);
-	assert_int_equal(f->g->win->slot.status, 1);
+	assert_int_equal(f->g->win->slots[0].status, 1);
 	/* What comes after the end is dropped, the response stays */
 	guest_write(f->g, WINDOW(12), 4, 77);
 	guest_write(f->g, WINDOW(8), 4, 2);
-	assert_int_equal(f->g->win->slot.status, 1);
+	assert_int_equal(f->g->win->slots[0].status, 1);
 	assert_int_equal(guest_read(f->g, WINDOW(8), 4), 1);
 	/* and a new start takes it away */
 	guest_write(f->g, WINDOW(0), 4, first & UINT32_MAX);

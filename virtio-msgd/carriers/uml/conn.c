@@ -81,12 +81,12 @@ static void start_access(struct conn *conn)
 {
 	const struct mmio_sock_access *request = &conn->request;
 	struct uml *uml = conn->uml;
-	uint64_t w = request->offset / WINDOW_SIZE;
-	struct window *win = w < uml->carrier.num_windows ? uml->carrier.windows[w] : NULL;
+	uint64_t offset = request->offset;
+	struct window *win = carrier_window(&uml->carrier, &offset);
 
 	conn->waits = true;
 	conn->access = (struct window_access) {
-		.offset = request->offset % WINDOW_SIZE,
+		.offset = offset,
 		.size = request->size,
 		.write = request->op == MMIO_SOCK_WRITE,
 		.value = request->value,

@@ -53,8 +53,8 @@ static uint16_t class_of(const struct vfio_user *vf)
 	const struct window *win = vf->carrier.windows[0];
 	unsigned int i;
 
-	for (i = 0; win && win->dev && i < sizeof(classes) / sizeof(classes[0]); i++) {
-		if (classes[i].id == win->dev->id)
+	for (i = 0; win && win->slots[0].owned && i < sizeof(classes) / sizeof(classes[0]); i++) {
+		if (classes[i].id == win->slots[0].owned->id)
 			return classes[i].class;
 	}
 	return CLASS_OTHER;

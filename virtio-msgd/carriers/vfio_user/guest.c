@@ -127,6 +127,8 @@ static int start(struct vfio_user *vf, const char *path, struct errmsg *err)
 	vf->carrier.guest = false;
 	/* So far: there is room for more in the BAR */
 	vf->carrier.max_windows = 1;
+	/* Its vectors are those of one device's queues */
+	vf->carrier.max_slots = 1;
 	vf->listener = listener_new(vf->fd, name, vf_open, vf);
 	if (vf->listener)
 		return 0;

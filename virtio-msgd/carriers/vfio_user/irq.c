@@ -51,7 +51,7 @@ static unsigned int default_vectors(const struct vfio_user *vf)
 	const struct window *win = vf->carrier.windows[0];
 
 	/* A device that comes later, or whose backend does, has not said how many queues it has */
-	return 1 + (win && win->dev && win->dev->num_queues ? win->dev->num_queues : 8);
+	return 1 + (win && win->slots[0].owned && win->slots[0].owned->num_queues ? win->slots[0].owned->num_queues : 8);
 }
 
 void vf_irq_init(struct vfio_user *vf)

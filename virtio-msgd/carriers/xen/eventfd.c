@@ -49,6 +49,12 @@ struct privcmd_ioeventfd {
 #define NOTIFY_SIZE	4
 #define NOTIFY_QUEUE	0xffff
 
+/* Where in the window notifications of the device come that an ioeventfd is for */
+static unsigned int notify_offset(const struct xen_eventfd *e)
+{
+	return VIRTIO_MSG_MMIO_QUEUE_NOTIFY(e->slot);
+}
+
 int xen_restrict(int privcmd, uint16_t domid)
 {
 	return ioctl(privcmd, IOCTL_PRIVCMD_RESTRICT, &domid);
@@ -61,7 +67,8 @@ static bool ioctl_ioeventfd(struct xen_device *dev, const struct xen_eventfd *e,
 	struct privcmd_ioeventfd arg = {
 		.ioreq = (uintptr_t)guest->page,
 		.ports = (uintptr_t)guest->ports,
-		.addr = dev->base,
+		/* The kernel takes it for where a virtio-mmio window begins */
+		.addr = dev->base + notify_offset(e) - VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0),
 		.addr_len = NOTIFY_SIZE,
 		.event_fd = e->fd,
 		.vcpus = guest->num_vcpus,
@@ -107,12 +114,12 @@ static void release(struct xen_device *dev, struct xen_eventfd **at,
 }
 
 static bool assign(struct xen_device *dev, struct xen_eventfd **list,
-		   unsigned int queue, int fd, eventfd_ioctl call)
+		   const struct slot *slot, unsigned int queue, int fd, eventfd_ioctl call)
 {
 	struct xen_eventfd **at, *e;
 
 	for (at = list; *at; at = &(*at)->next) {
-		if ((*at)->queue == queue) {
+		if ((*at)->slot == slot->number && (*at)->queue == queue) {
 			release(dev, at, call);
 			break;
 		}
@@ -123,6 +130,7 @@ static bool assign(struct xen_device *dev, struct xen_eventfd **list,
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return false;
+	e->slot = slot->number;
 	e->queue = queue;
 	e->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (e->fd < 0 || !call(dev, e, 0)) {
@@ -136,15 +144,15 @@ static bool assign(struct xen_device *dev, struct xen_eventfd **list,
 	return true;
 }
 
-bool xen_ioeventfd(struct carrier *carrier, unsigned int w, unsigned int queue,
+bool xen_ioeventfd(struct carrier *carrier, const struct slot *slot, unsigned int queue,
 		   int fd)
 {
 	struct xen_device *dev = xen_device(carrier);
 	bool assigned;
 
-	if (!dev->use_ioeventfd || w)
+	if (!dev->use_ioeventfd)
 		return false;
-	assigned = assign(dev, &dev->ioeventfds, queue, fd, ioctl_ioeventfd);
+	assigned = assign(dev, &dev->ioeventfds, slot, queue, fd, ioctl_ioeventfd);
 	/*
 	 * A request may have been left to the kernel, which did not find the
 	 * ioeventfd any more: nobody else will answer it.
@@ -154,14 +162,14 @@ bool xen_ioeventfd(struct carrier *carrier, unsigned int w, unsigned int queue,
 	return assigned;
 }
 
-bool xen_irqfd(struct carrier *carrier, unsigned int w, unsigned int queue,
+bool xen_irqfd(struct carrier *carrier, const struct slot *slot, unsigned int queue,
 	       int fd)
 {
 	struct xen_device *dev = xen_device(carrier);
 
-	if (!dev->use_irqfd || w)
+	if (!dev->use_irqfd)
 		return false;
-	return assign(dev, &dev->irqfds, queue, fd, ioctl_irqfd);
+	return assign(dev, &dev->irqfds, slot, queue, fd, ioctl_irqfd);
 }
 
 void xen_eventfds_release(struct xen_device *dev)
@@ -182,10 +190,9 @@ bool xen_ioeventfd_takes(const struct xen_guest *guest, const struct ioreq *req)
 	    req->size != NOTIFY_SIZE)
 		return false;
 	for (dev = guest->devices; dev; dev = dev->next) {
-		if (req->addr != dev->base + VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0))
-			continue;
 		for (e = dev->ioeventfds; e; e = e->next)
-			if (e->queue == (req->data & NOTIFY_QUEUE))
+			if (req->addr == dev->base + notify_offset(e) &&
+			    e->queue == (req->data & NOTIFY_QUEUE))
 				return true;
 	}
 	return false;

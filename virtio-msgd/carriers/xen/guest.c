@@ -46,13 +46,21 @@ static void respond(struct xen_vcpu *vcpu, uint64_t data)
 	vcpu->events--;
 }
 
+/* It changes nothing that is kept for the next virtio-msgd. */
+static bool is_kick(const struct xen_device *dev, uint64_t offset)
+{
+	const uint64_t first = VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0);
+
+	return offset >= first && offset < first + 4 * dev->carrier.windows[0]->config.num_slots;
+}
+
 static void on_done(struct window_access *access)
 {
 	struct xen_vcpu *vcpu = (struct xen_vcpu *)access;
 	struct xen_device *dev = vcpu->dev;
 
 	vcpu->waits = false;
-	if (access->write && access->offset != VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0) && dev->present)
+	if (access->write && !is_kick(dev, access->offset) && dev->present)
 		xen_state_save(dev);
 	respond(vcpu, access->value);
 }

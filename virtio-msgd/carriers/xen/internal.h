@@ -38,16 +38,21 @@
 
 struct xen_guest;
 
+/* What toolstacks give a device is a window of the smallest size */
+#define XEN_MAX_SLOTS	WINDOW_SMALL_SLOTS
+
 /**
  * struct xen_eventfd - an ioeventfd or irqfd that is assigned
  * @next: the device's next one
  * @fd: a duplicate of what was assigned: it stays what it is if the owner
  *	closes its own before taking the assignment back
+ * @slot: of the device that it is for
  * @queue: for which queue
  */
 struct xen_eventfd {
 	struct xen_eventfd *next;
 	int fd;
+	unsigned int slot;
 	unsigned int queue;
 };
 
@@ -220,9 +225,9 @@ int xen_restrict(int privcmd, uint16_t domid);
 int xen_memory_open(struct xen_device *dev, struct errmsg *err);
 
 /* eventfd.c */
-bool xen_ioeventfd(struct carrier *carrier, unsigned int w, unsigned int queue,
+bool xen_ioeventfd(struct carrier *carrier, const struct slot *slot, unsigned int queue,
 		   int fd);
-bool xen_irqfd(struct carrier *carrier, unsigned int w, unsigned int queue,
+bool xen_irqfd(struct carrier *carrier, const struct slot *slot, unsigned int queue,
 	       int fd);
 /* Take back all that is still assigned. */
 void xen_eventfds_release(struct xen_device *dev);

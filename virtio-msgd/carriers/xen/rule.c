@@ -46,7 +46,15 @@ static int parse_choice(struct params *params, struct xen_choice *choice,
 	if (params_bool(params, "ioeventfd", &choice->use_ioeventfd, err) ||
 	    params_bool(params, "irqfd", &choice->use_irqfd, err))
 		return -1;
-	return choose_window(params, &choice->window, &choice->device, err);
+	if (choose_window(params, &choice->window, &choice->device, err))
+		return -1;
+	if (choice->window.num_slots <= XEN_MAX_SLOTS)
+		return 0;
+	if (choice->device)
+		choice->device->ops->destroy(choice->device);
+	choice->device = NULL;
+	return errmsg_set(err, "slots=%u: %u are possible in a window of a Xen guest",
+			  choice->window.num_slots, XEN_MAX_SLOTS);
 }
 
 /* Try it out now, so that the user hears at once of what is wrong with it. */

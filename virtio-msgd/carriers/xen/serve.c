@@ -95,7 +95,7 @@ static void interrupt(struct carrier *carrier, unsigned int w)
 		return;
 	/* The device has come, to a driver that knows it already. */
 	if (dev->restore) {
-		if (dev->carrier.windows[w]->slot.dev)
+		if (dev->carrier.windows[w]->slots[0].dev)
 			xen_state_restore(dev);
 		return;
 	}
@@ -144,11 +144,14 @@ static const struct carrier_ops ops = {
 static void on_gone(struct carrier *carrier)
 {
 	struct xen_device *dev = xen_device(carrier);
-	struct slot *slot = &carrier->windows[0]->slot;
+	struct window *win = carrier->windows[0];
+	unsigned int i;
 
-	task_lock(&slot->lock);
-	window_detach(carrier->windows[0]);
-	task_unlock(&slot->lock);
+	for (i = 0; i < win->config.num_slots; i++) {
+		task_lock(&win->slots[i].lock);
+		slot_detach(&win->slots[i]);
+		task_unlock(&win->slots[i].lock);
+	}
 	xen_eventfds_release(dev);
 	dev->page = 0;
 	xen_state_save(dev);
@@ -211,7 +214,7 @@ static void start_device(struct xen_device *dev, const char *type)
 	if (guest->adopted)
 		xen_state_adopt(dev, recorded_state(dev));
 	if (choice.device)
-		window_attach(win, choice.device);
+		slot_attach(&win->slots[0], choice.device);
 }
 
 static struct xen_device *add_device(struct xen_guest *guest, unsigned int index)
@@ -228,6 +231,7 @@ static struct xen_device *add_device(struct xen_guest *guest, unsigned int index
 		free(dev);
 		return NULL;
 	}
+	dev->carrier.max_slots = XEN_MAX_SLOTS;
 	dev->next = guest->devices;
 	guest->devices = dev;
 	return dev;

@@ -60,7 +60,7 @@ static unsigned int num_enabled(const struct device *dev)
  */
 static void describe(const struct xen_device *dev, char *text)
 {
-	const struct slot *slot = &dev->carrier.windows[0]->slot;
+	const struct slot *slot = &dev->carrier.windows[0]->slots[0];
 	bool ok = slot->dev && slot->status & VIRTIO_CONFIG_S_DRIVER_OK;
 	unsigned int q, written = 0;
 	size_t len;
@@ -85,7 +85,7 @@ static void describe(const struct xen_device *dev, char *text)
 
 void xen_state_save(struct xen_device *dev)
 {
-	const struct slot *slot = &dev->carrier.windows[0]->slot;
+	const struct slot *slot = &dev->carrier.windows[0]->slots[0];
 	char text[STATE_SIZE];
 
 	if (dev->restore)
@@ -102,7 +102,7 @@ void xen_state_save(struct xen_device *dev)
 
 void xen_state_changed(struct xen_device *dev)
 {
-	const struct slot *slot = &dev->carrier.windows[0]->slot;
+	const struct slot *slot = &dev->carrier.windows[0]->slots[0];
 
 	if (slot->status != dev->saved_status || slot->generation != dev->saved_generation)
 		xen_state_save(dev);
@@ -157,7 +157,7 @@ static bool restore(struct xen_device *dev, const char *text)
 {
 	uint64_t page, status, features, generation, arrivals, num_queues;
 	struct window *win = dev->carrier.windows[0];
-	struct slot *slot = &win->slot;
+	struct slot *slot = &win->slots[0];
 	bool good;
 	int n;
 
@@ -201,11 +201,11 @@ void xen_state_restore(struct xen_device *dev)
 	if (end_of_waiting(dev))
 		log_line("%s: goes on", dev->carrier.name);
 	else
-		device_broken(win->slot.dev, "its state cannot be restored");
+		device_broken(win->slots[0].dev, "its state cannot be restored");
 	/* That the device came is no news to the driver; that its config may differ is. */
 	if (!win->config.mmio)
 		window_read(win, VIRTIO_MSG_MMIO_EVENT, 4);
-	device_config_changed(win->slot.dev);
+	device_config_changed(win->slots[0].dev);
 	xen_state_save(dev);
 }
 
@@ -219,7 +219,7 @@ static void late(evutil_socket_t fd, short what, void *arg)
 	log_line("%s: its device is not there, and is taken away from the guest until it is",
 		 dev->carrier.name);
 	end_of_waiting(dev);
-	win->personality->changed(win, SLOT_CHANGED_DEVICE);
+	win->personality->changed(win, &win->slots[0], SLOT_CHANGED_DEVICE);
 	xen_state_save(dev);
 }
 
@@ -252,6 +252,6 @@ void xen_state_leave(struct xen_device *dev)
 
 	if (!win || !dev->present || dev->restore)
 		return;
-	slot_suspend(&win->slot);
+	slot_suspend(&win->slots[0]);
 	xen_state_save(dev);
 }
