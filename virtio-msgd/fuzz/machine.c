@@ -180,7 +180,7 @@ struct turn {
 static void take_turn(void *arg)
 {
 	struct turn turn = *(struct turn *)arg;
-	struct slot *slot = &turn.m->win->slots[0];
+	struct slot *slot = &turn.m->win->slots[turn.m->slot];
 
 	free(arg);
 	task_lock(&slot->lock);

@@ -24,6 +24,7 @@ struct map;
  * struct machine - the guest (struct guest is the parent's idea of one)
  * @carrier: first
  * @win: its window
+ * @slot: the one that is being looked at, for machine_locked()
  * @in: where it takes from what it writes while the device looks; NULL: it does not
  * @grants: its memory is granted piece by piece
  * @granted: that memory, GUEST_SIZE bytes
@@ -35,6 +36,7 @@ struct map;
 struct machine {
 	struct carrier carrier;
 	struct window *win;
+	unsigned int slot;
 	struct input *in;
 	bool grants;
 	uint8_t *granted;
@@ -55,7 +57,7 @@ void machine_reboot(struct machine *m);
 /* Accesses of a CPU, if there is one that does not wait; what is loaded is nobody's concern. */
 void machine_read(struct machine *m, uint64_t offset, unsigned int size);
 void machine_write(struct machine *m, uint64_t offset, unsigned int size, uint64_t value);
-/* Do @fn in a task, with the window's slot locked: now, or after what is under way */
+/* Do @fn in a task, with the slot locked: now, or after what is under way */
 void machine_locked(struct machine *m, void (*fn)(struct machine *m));
 /* A device as "device=i2c,..." says; NULL: it cannot be */
 struct device *machine_device(const char *options);

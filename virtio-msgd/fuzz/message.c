@@ -168,12 +168,13 @@ static void attach(struct machine *m)
 	struct device *dev = choice < num ? machine_device(kinds[choice]) : any_new(in);
 
 	fuzz_check(dev);
-	if (slot_attach(&m->win->slots[0], dev))
+	if (slot_attach(&m->win->slots[m->slot], dev))
 		dev->ops->destroy(dev);
 }
 
 static void make_window(struct machine *m, struct input *in)
 {
+	static const unsigned int slots[] = { 1, 4, 44, 64 };
 	uint8_t bits = take8(in);
 	struct window_config config = {
 		.mmio = bits & 1,
@@ -182,6 +183,7 @@ static void make_window(struct machine *m, struct input *in)
 		.access_platform = bits & 8,
 		.msg_size = VIRTIO_MSG_SIZE_MIN + take8(in) % (WINDOW_MSG_SIZE -
 							       VIRTIO_MSG_SIZE_MIN + 1),
+		.num_slots = bits & 1 ? 1 : slots[bits >> 6],
 	};
 
 	m->carrier.no_page = bits & 16;
@@ -197,20 +199,32 @@ static void make_window(struct machine *m, struct input *in)
 
 #define MOST	(WINDOW_MSG_SIZE + 16)
 
+/* Whom a whole message is for, where there are several */
+static void address(struct machine *m, uint8_t choice, struct virtio_msg_header *hdr)
+{
+	if (m->win->config.num_slots == 1)
+		return;
+	if (choice & 0x80)
+		hdr->type = VIRTIO_MSG_TYPE_BUS;
+	else
+		hdr->dev_num = htole16(choice >> 1);
+}
+
 /* Bytes as they come, or a header that fits what follows it */
 static size_t take_message(struct machine *m, struct input *in, uint8_t *to)
 {
 	struct virtio_msg_header hdr = { 0 };
-	bool whole = take8(in) & 1;
+	uint8_t choice = take8(in);
 	size_t len = take8(in), words = 0;
 	const uint8_t *data;
 	uint64_t addr;
 
-	if (!whole) {
+	if (!(choice & 1)) {
 		data = take_bytes(in, &len);
 		memcpy(to, data, len);
 		return len;
 	}
+	address(m, choice, &hdr);
 	hdr.msg_id = len;
 	hdr.token = take8(in);
 	len = sizeof(hdr);
@@ -243,7 +257,7 @@ static void direct(struct machine *m)
 	response = malloc(max);
 	fuzz_check(request && response);
 	memcpy(request, message, len);
-	ret = slot_message(&m->win->slots[0], request, len, response, max);
+	ret = slot_message(&m->win->slots[m->slot], request, len, response, max);
 	if (ret > 0) {
 		const struct virtio_msg_header *hdr = response, *asked = request;
 
@@ -305,7 +319,7 @@ static void access_register(struct machine *m, struct input *in)
 static void negotiate(struct machine *m)
 {
 	struct input *in = input;
-	struct slot *slot = &m->win->slots[0];
+	struct slot *slot = &m->win->slots[m->slot];
 
 	if (!slot->dev)
 		return;
@@ -318,7 +332,7 @@ static void negotiate(struct machine *m)
 static void device_event(struct machine *m)
 {
 	struct input *in = input;
-	struct device *dev = m->win->slots[0].owned;
+	struct device *dev = m->win->slots[m->slot].owned;
 
 	if (!dev)
 		return;
@@ -339,26 +353,29 @@ static void device_event(struct machine *m)
 		device_used(dev, take8(in));
 		break;
 	case 5:
-		slot_suspend(&m->win->slots[0]);
+		slot_suspend(&m->win->slots[m->slot]);
 		break;
 	}
 }
 
 static void change_status(struct machine *m)
 {
-	if (m->win->slots[0].dev)
-		slot_set_status(&m->win->slots[0], take_status(input));
+	if (m->win->slots[m->slot].dev)
+		slot_set_status(&m->win->slots[m->slot], take_status(input));
 }
 
 static void change_device(struct machine *m)
 {
-	if (slot_detach(&m->win->slots[0]))
+	if (slot_detach(&m->win->slots[m->slot]))
 		attach(m);
 }
 
 static void step(struct machine *m, struct input *in)
 {
-	switch (take8(in) % 11) {
+	uint8_t choice = take8(in);
+
+	m->slot = choice / 11 % m->win->config.num_slots;
+	switch (choice % 11) {
 	case 0:
 		by_window(m, in);
 		break;
@@ -395,16 +412,23 @@ static void step(struct machine *m, struct input *in)
 }
 
 /* Whatever happened, the next driver finds a slot as it should be. */
-static void check_end(struct machine *m)
+static void check_slot(const struct slot *slot)
 {
-	struct slot *slot = &m->win->slots[0];
 	unsigned int q;
 
-	task_finish(0);
-	window_reset(m->win);
 	fuzz_check(!slot->status && !slot->features && !slot->resetting);
 	for (q = 0; slot->dev && q < slot->dev->num_queues; q++)
 		fuzz_check(!slot->dev->queues[q].enabled && !slot->dev->queues[q].started);
+}
+
+static void check_end(struct machine *m)
+{
+	unsigned int i;
+
+	task_finish(0);
+	window_reset(m->win);
+	for (i = 0; i < m->win->config.num_slots; i++)
+		check_slot(&m->win->slots[i]);
 }
 
 void fuzz_one(struct input *in)

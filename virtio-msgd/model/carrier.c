@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "model/carrier.h"
-#include "model/window.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +18,7 @@ int carrier_init(struct carrier *carrier, const struct carrier_ops *ops,
 	carrier->ops = ops;
 	carrier->guest = true;
 	carrier->max_windows = CARRIER_MAX_WINDOWS;
-	carrier->max_slots = WINDOW_MAX_SLOTS;
+	carrier->max_slots = CARRIER_MAX_SLOTS;
 	while (*end)
 		end = &(*end)->next;
 	*end = carrier;

@@ -28,6 +28,7 @@
 #include "model/memory.h"
 
 #define CARRIER_MAX_WINDOWS	64
+#define CARRIER_MAX_SLOTS	64
 
 struct carrier;
 struct slot;
@@ -68,7 +69,7 @@ struct carrier_ops {
  * @windows: the windows by number, num_windows of them; entries may be NULL
  * @num_windows: how many entries count
  * @max_windows: how many there is room for: CARRIER_MAX_WINDOWS after carrier_init()
- * @max_slots: of each window: WINDOW_MAX_SLOTS after carrier_init()
+ * @max_slots: of each window: CARRIER_MAX_SLOTS after carrier_init()
  * @gone: see carrier_guest_gone()
  * @log: of what the guest causes as a whole
  * @next: the list of all carriers

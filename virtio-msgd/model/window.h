@@ -20,7 +20,7 @@
 #define WINDOW_SIZE		0x200
 #define WINDOW_SIZE_LARGE	0x400
 #define WINDOW_SMALL_SLOTS	44
-#define WINDOW_MAX_SLOTS	64
+#define WINDOW_MAX_SLOTS	CARRIER_MAX_SLOTS
 
 struct operation;
 struct window;
