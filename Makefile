@@ -9,7 +9,7 @@ base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
 run := python3 -m make
 
 .PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench \
-	bench-xen bench-neighbours bench-waiting clean python modules modules_install deb
+	bench-xen bench-neighbours bench-waiting bench-slots clean python modules modules_install deb
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make bench-xen the same in a guest under Xen'
 	@echo 'make bench-neighbours  what neighbours cost a guest, and a guest the host'
 	@echo 'make bench-waiting  a device at work while another one waits for its backend'
+	@echo 'make bench-slots  what each more device behind one window costs'
 	@echo 'make clean     remove out/ (downloads and builds are in the cache, see below)'
 	@echo
 	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
@@ -89,6 +90,9 @@ bench-xen: python
 
 bench-waiting: python
 	@$(run) bench-waiting --base=$(base) $(ARGS)
+
+bench-slots: python
+	@$(run) bench-slots --base=$(base) $(ARGS)
 
 bench-neighbours: python
 	@$(run) bench-neighbours $(ARGS)

@@ -25,6 +25,7 @@ COMMANDS = {
     "bench-xen": ("bench.run", "xen"),
     "bench-neighbours": ("bench.neighbours", "main"),
     "bench-waiting": ("bench.waiting", "main"),
+    "bench-slots": ("bench.slots", "main"),
 }
 
 

@@ -3,6 +3,7 @@
 
 import functools
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from testbed.guest import Guest
 CONFIGS = Path(__file__).resolve().parent / "configs"
 BASE = 0x1000000000
 WINDOW_SIZE = 0x200
+# With more devices than this a window has the place of two
+SMALL_SLOTS = 44
 FIRST_IRQ = 32
 MAX_WINDOWS = 16
 # Name of the build, what of CONFIGS it is made of, how many objects that are
@@ -49,15 +52,27 @@ def region(socket, windows=MAX_WINDOWS):
     return f"mmio_sock.region={windows * WINDOW_SIZE:#x}@{BASE:#x}:{FIRST_IRQ}-{last}:{socket}"
 
 
-def window(number, driver="virtio_msg_mmio"):
-    """The kernel parameter that tells DRIVER of a window."""
-    return (f"{driver}.device={WINDOW_SIZE:#x}@{BASE + number * WINDOW_SIZE:#x}:"
+def window(number, driver="virtio_msg_mmio", places=1):
+    """The kernel parameter that tells DRIVER of a window, which has the place of PLACES."""
+    return (f"{driver}.device={places * WINDOW_SIZE:#x}@{BASE + number * WINDOW_SIZE:#x}:"
             f"{FIRST_IRQ + number}")
 
 
 def driver_of(window_options):
     """Which guest driver a window with these virtio-msgd options is for."""
     return "virtio_mmio" if "personality=mmio" in window_options else "virtio_msg_mmio"
+
+
+def given(windows):
+    """The kernel parameters for all of virtio-msgd's WINDOWS, side by side."""
+    number, params = 0, []
+    for each in windows:
+        options = each if isinstance(each, str) else each[0]
+        slots = re.search(r"slots=(\d+)", options)
+        places = 2 if slots and int(slots[1]) > SMALL_SLOTS else 1
+        params.append(window(number, driver_of(options), places))
+        number += places
+    return params
 
 
 class Bed:
@@ -67,9 +82,8 @@ class Bed:
                  memory="128M", cpus=1):
         self.directory = run_directory(name)
         self.msgd = msgd.Msgd(msgd.build(), self.directory, windows)
-        given = [window(number, driver_of(options)) for number, options in enumerate(windows)]
         self.guest = Guest(guest_kernel(base, cpus > 1), image.Image(programs).build(),
-                           self.directory, [region(self.msgd.socket), *given,
+                           self.directory, [region(self.msgd.socket), *given(windows),
                                             "rng_core.default_quality=0", *params],
                            memory, cpus)
 

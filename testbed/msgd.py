@@ -64,12 +64,18 @@ def children(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def words_of(window):
+    """What a window is for the command line: it may be a list of it and of more devices."""
+    first, *slots = [window] if isinstance(window, str) else window
+    return ["--window", first, *(word for slot in slots for word in ("--slot", slot))]
+
+
 class Msgd:
     """One virtio-msgd that waits for a guest at DIRECTORY/msgd.sock.
 
-    WINDOWS has the text of one --window option each, GUESTS those of more guests, by the
-    name of their sockets in DIRECTORY, and VMMS those of functions for VMMs, where options
-    may be behind that name. BEFORE: what its command begins with. Its standard
+    WINDOWS has the text of one --window option each, or a list of that and of --slot options,
+    GUESTS those of more guests, by the name of their sockets in DIRECTORY, and VMMS those of
+    functions for VMMs, where options may be behind that name. BEFORE: what its command begins with. Its standard
     error goes to a log, unless STDERR is a file.
     """
 
@@ -97,7 +103,7 @@ class Msgd:
                                     *(("--vfio-user", *each) for each in self.vmms.items())):
             command += [kind, self.directory / name]
             for window in windows:
-                command += ["--window", window]
+                command += words_of(window)
         return [str(word) for word in (*command, "--listen", self.control_socket,
                                        *self.options)]
 

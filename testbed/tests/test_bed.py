@@ -20,6 +20,12 @@ class Parameters(unittest.TestCase):
         self.assertEqual(bed.window(3, "virtio_mmio"),
                          "virtio_mmio.device=0x200@0x1000000600:35")
 
+    def test_large_windows_have_the_place_of_two(self):
+        self.assertEqual(bed.given(["device=rng,slots=44", ["slots=45", "device=rng"], ""]),
+                         ["virtio_msg_mmio.device=0x200@0x1000000000:32",
+                          "virtio_msg_mmio.device=0x400@0x1000000200:33",
+                          "virtio_msg_mmio.device=0x200@0x1000000600:35"])
+
     def test_personality_chooses_the_driver(self):
         self.assertEqual(bed.driver_of("device=rng"), "virtio_msg_mmio")
         self.assertEqual(bed.driver_of("device=rng,personality=mmio"), "virtio_mmio")
