@@ -369,12 +369,17 @@ static int virtio_msg_scan_one(struct virtio_msg_bus *bus, u16 dev_num)
 {
 	struct virtio_msg_device *vmdev = xa_load(&bus->devices, dev_num);
 	struct virtio_msg_info info;
-	int err;
+	int err, another = -ENODATA;
 
+	/* Before the message: what comes later is another one the next time */
+	if (bus->ops->another)
+		another = bus->ops->another(bus, dev_num);
+	if (vmdev && !another)
+		return 0;
 	err = virtio_msg_read_info(bus, dev_num, &info);
 	if (err)
 		return err;
-	if (vmdev && (memcmp(&vmdev->info, &info, sizeof(info)) ||
+	if (vmdev && (another > 0 || memcmp(&vmdev->info, &info, sizeof(info)) ||
 		      virtio_msg_replaced(vmdev))) {
 		virtio_msg_remove_gone(vmdev);
 		vmdev = NULL;
@@ -434,6 +439,20 @@ static int virtio_msg_get_devices(struct virtio_msg_bus *bus, u32 *offset,
 	return 0;
 }
 
+/* Where there is none, the bus could not even notify the device */
+static bool virtio_msg_has_slot(const struct virtio_msg_bus *bus, u32 dev_num)
+{
+	return !bus->num_slots || dev_num < bus->num_slots;
+}
+
+static int virtio_msg_no_slot(struct virtio_msg_bus *bus, u32 dev_num)
+{
+	dev_err_ratelimited(bus->parent,
+			    "virtio-msg: bad response to GET_DEVICES: device %u on a bus with %u slots\n",
+			    dev_num, bus->num_slots);
+	return -EPROTO;
+}
+
 static int virtio_msg_scan_bitmap(struct virtio_msg_bus *bus)
 {
 	DECLARE_BITMAP(bitmap, VIRTIO_MSG_CORE_SIZE * 8);
@@ -451,10 +470,13 @@ static int virtio_msg_scan_bitmap(struct virtio_msg_bus *bus)
 		xa_for_each_range(&bus->devices, num, vmdev, first,
 				  (offset ?: VIRTIO_MSG_MAX_DEVICES) - 1)
 			if (num - first >= count ||
-			    !test_bit(num - first, bitmap))
+			    !test_bit(num - first, bitmap) ||
+			    !virtio_msg_has_slot(bus, num))
 				virtio_msg_remove_gone(vmdev);
 		for_each_set_bit(i, bitmap, count) {
-			err = virtio_msg_scan_one(bus, first + i);
+			err = virtio_msg_has_slot(bus, first + i) ?
+			      virtio_msg_scan_one(bus, first + i) :
+			      virtio_msg_no_slot(bus, first + i);
 			ret = ret ?: err;
 		}
 	} while (offset);
@@ -763,7 +785,10 @@ int virtio_msg_restore_bus(struct virtio_msg_bus *bus)
 		return ret;
 	scoped_guard(mutex, &bus->lock) {
 		xa_for_each(&bus->devices, i, vmdev) {
-			err = virtio_msg_read_info(bus, vmdev->dev_num, &info);
+			err = -ENODEV;
+			if (virtio_msg_has_slot(bus, vmdev->dev_num))
+				err = virtio_msg_read_info(bus, vmdev->dev_num,
+							   &info);
 			if (!err && !memcmp(&vmdev->info, &info, sizeof(info)))
 				err = virtio_device_restore(&vmdev->vdev);
 			ret = ret ?: err;

@@ -90,6 +90,7 @@ static const struct virtio_msg_bus_ops virtio_msg_mmio_ops = {
 	.enable_events = virtio_msg_mmio_enable_events,
 	.disable_events = virtio_msg_mmio_disable_events,
 	.arrive = virtio_msg_window_arrive,
+	.another = virtio_msg_window_another,
 	.peek = virtio_msg_window_peek,
 };
 
@@ -114,6 +115,7 @@ static int virtio_msg_mmio_probe(struct platform_device *pdev)
 	mmio->window.params = &virtio_msg_mmio_params;
 	mmio->window.bus.ops = &virtio_msg_mmio_ops;
 	mmio->window.bus.parent = dev;
+	mmio->window.max_slots = VIRTIO_MSG_MMIO_PAGE_SLOTS;
 
 	mmio->window.base = devm_platform_get_and_ioremap_resource(pdev, 0, &window);
 	if (IS_ERR(mmio->window.base))

@@ -39,6 +39,9 @@
 /* Where no memory is on any machine the tests run on */
 #define SHM_ADDR	0xd0000000ull
 
+/* A device of another kind than the first, for the same window */
+#define OTHER_DEVICE_ID	(VMT_DEVICE_ID + 1)
+
 /* Other magics there are: no device, nobody, virtio-mmio */
 #define ALL_ONES	0xffffffff
 #define ALL_ZEROS	0
@@ -66,6 +69,11 @@ struct access {
  * @stall: the CPU that rings the doorbell stays there for so many ms at most
  * @stalled: it is there
  * @wake: whoever looks whether there is a device side finds the response
+ * @slots: with F_DEVICES: how many there are
+ * @more: the devices in them, but for the first, which is @dev; NULL: empty
+ * @more_arrivals: how many there were in each
+ * @named: device numbers that GET_DEVICES names besides those that are there
+ * @config_slots: ConfigSlots
  */
 struct window {
 	struct vmt_device dev;
@@ -98,6 +106,12 @@ struct window {
 	bool stalled;
 	bool wake;
 
+	unsigned int slots;
+	struct vmt_device *more[VIRTIO_MSG_MMIO_PAGE_SLOTS];
+	u32 more_arrivals[VIRTIO_MSG_MMIO_PAGE_SLOTS];
+	u64 named;
+	u64 config_slots;
+
 	unsigned int traps;
 	unsigned int reads;
 	struct access log[WINDOW_LOG];
@@ -113,28 +127,99 @@ static void window_violation(struct window *win, const char *what)
 		win->violation = what;
 }
 
+static struct vmt_device *window_device(struct window *win, unsigned int num)
+{
+	if (num)
+		return num < ARRAY_SIZE(win->more) ? win->more[num] : NULL;
+	return &win->dev;
+}
+
+static void window_update_slot(struct window *win, unsigned int num, u32 arrivals)
+{
+	static const struct vmt_device none;
+	const struct vmt_device *dev = window_device(win, num) ?: &none;
+	struct virtio_msg_mmio_slot *slot = &win->page->slot[num];
+
+	slot->device_status = cpu_to_le32(dev->status);
+	slot->generation = cpu_to_le32(dev->generation);
+	slot->device_id = cpu_to_le32(dev->info.device_id);
+	slot->arrivals = cpu_to_le32(arrivals);
+}
+
 /* The status block: the number is raised when all is written */
 static void window_update(struct window *win)
 {
-	struct virtio_msg_mmio_slot *slot;
+	unsigned int i;
 
 	if (!win->page)
 		return;
-	slot = &win->page->slot[0];
-	slot->device_status = cpu_to_le32(win->dev.status);
-	slot->generation = cpu_to_le32(win->dev.generation);
-	slot->device_id = cpu_to_le32(win->dev.info.device_id);
-	slot->arrivals = cpu_to_le32(win->arrivals);
+	window_update_slot(win, 0, win->arrivals);
+	for (i = 1; i < win->slots; i++)
+		window_update_slot(win, i, win->more_arrivals[i]);
 	/* Rising last tells the driver side that the rest is there */
 	smp_wmb();
 	le32_add_cpu(&win->page->sequence, 1);
 }
 
+static u64 window_present(struct window *win)
+{
+	u64 present = win->named;
+	unsigned int i;
+
+	for (i = 0; i < win->slots; i++) {
+		struct vmt_device *dev = window_device(win, i);
+
+		if (dev && dev->info.device_id)
+			present |= BIT_ULL(i);
+	}
+	return present;
+}
+
+/* GET_DEVICES, all at once; PING */
+static int window_answer_bus(struct window *win,
+			     const struct virtio_msg_header *req,
+			     struct vmt_message *resp)
+{
+	struct virtio_msg_bus_get_devices_resp *devices = (void *)resp;
+	const size_t head = sizeof(*devices);
+
+	if (req->dev_num)
+		window_violation(win, "a device in a bus message");
+	memcpy(resp, req, sizeof(struct virtio_msg_bus_ping));
+	resp->hdr.type |= VIRTIO_MSG_TYPE_RESPONSE;
+	if (req->msg_id == VIRTIO_MSG_BUS_PING)
+		return 0;
+	if (req->msg_id != VIRTIO_MSG_BUS_GET_DEVICES || devices->offset)
+		return -EIO;
+	devices->next_offset = 0;
+	devices->count = cpu_to_le16(64);
+	put_unaligned_le64(window_present(win), devices->bitmap);
+	resp->hdr.msg_size = cpu_to_le16(head + 8);
+	return 0;
+}
+
+static int window_answer_device(struct window *win,
+				const struct virtio_msg_header *req,
+				struct vmt_message *resp)
+{
+	u16 num = le16_to_cpu(req->dev_num);
+	struct vmt_device *dev = window_device(win, num);
+	static struct vmt_device none;
+
+	if (num && num >= win->slots) {
+		window_violation(win, "a message for a slot that is not there");
+		return -EIO;
+	}
+	return vmt_device_answer(dev ?: &none, req, &resp->hdr, sizeof(*resp));
+}
+
 static int window_answer(struct window *win, const void *request,
 			 struct vmt_message *resp)
 {
-	int err = vmt_device_answer(&win->dev, request, &resp->hdr,
-				    sizeof(*resp));
+	const struct virtio_msg_header *req = request;
+	int err = req->type & VIRTIO_MSG_TYPE_BUS && win->slots ?
+		  window_answer_bus(win, req, resp) :
+		  window_answer_device(win, req, resp);
 
 	if (win->tamper)
 		err = win->tamper(win, resp, err);
@@ -259,23 +344,37 @@ static void window_set_page(struct window *win, u64 value)
 	window_update(win);
 }
 
+/* The device whose QueueNotify is there, or NULL */
+static struct vmt_device *window_notified(struct window *win, unsigned int offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < max(win->slots, 1); i++)
+		if (offset == VIRTIO_MSG_MMIO_QUEUE_NOTIFY(i))
+			return window_device(win, i);
+	return NULL;
+}
+
 static void window_store(struct window *win, unsigned int offset, int size,
 			 u64 value)
 {
-	if (offset >= VIRTIO_MSG_MMIO_WINDOW)
+	struct vmt_device *dev = window_notified(win, offset);
+
+	if (dev && size == 4)
+		vmt_device_notified(dev, value);
+	else if (offset >= VIRTIO_MSG_MMIO_WINDOW)
 		window_put(win, offset, size, value);
 	else if (offset == VIRTIO_MSG_MMIO_PAGE && size == 8)
 		window_set_page(win, value);
 	else if (offset == VIRTIO_MSG_MMIO_DOORBELL && size == 4)
 		window_doorbell(win);
-	else if (offset == VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0) && size == 4)
-		vmt_device_notified(&win->dev, value);
 	else
 		window_violation(win, "a store to what is no register");
 }
 
 static u64 window_load(struct window *win, unsigned int offset, int size)
 {
+	u64 config_slots = win->config_slots;
 	u32 event = win->event;
 
 	if (offset >= VIRTIO_MSG_MMIO_WINDOW)
@@ -294,6 +393,12 @@ static u64 window_load(struct window *win, unsigned int offset, int size)
 	if (offset == VIRTIO_MSG_MMIO_EVENT && size == 4) {
 		win->event = 0;
 		return event;
+	}
+	if (offset == VIRTIO_MSG_MMIO_SLOTS && size == 4)
+		return win->slots;
+	if (offset == VIRTIO_MSG_MMIO_CONFIG_SLOTS && size == 8) {
+		win->config_slots = 0;
+		return config_slots;
 	}
 	window_violation(win, "a load from what is no register");
 	return 0;
@@ -390,6 +495,7 @@ static struct resource window_region = {
 struct mmio_fixture {
 	struct window *win;
 	struct vmt_driver *drv;
+	struct vmt_driver *other;
 	struct irq_domain *domain;
 	struct platform_device *pdev;
 	unsigned long irq_type;
@@ -421,6 +527,8 @@ static int mmio_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, fix->win);
 	window_init(fix->win);
 	fix->drv = vmt_driver_alloc(test, VMT_DEVICE_ID, 1);
+	fix->other = vmt_driver_alloc(test, OTHER_DEVICE_ID, 1);
+	fix->other->drv.driver.name = "virtio-msg-test-other";
 	fix->domain = irq_domain_create_sim(NULL, 1);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fix->domain);
 	test->priv = fix;
@@ -458,6 +566,7 @@ static void mmio_exit(struct kunit *test)
 			    fix->win->violation);
 	KUNIT_EXPECT_EQ_MSG(test, fix->win->dev.violations, 0, "%s",
 			    fix->win->dev.violation);
+	vmt_driver_unregister(fix->other);
 }
 
 static void mmio_plug(struct kunit *test)
@@ -1910,9 +2019,313 @@ static void slot_offers_more(struct kunit *test)
 	mmio_expect_works(test);
 }
 
+/* Many slots */
+
+/* A window with room for @num devices, of which the first and @at are there */
+static struct vmt_device *slots_start(struct kunit *test, unsigned int num,
+				      unsigned int at, bool page)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct vmt_device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	vmt_device_init(dev);
+	dev->info.device_id = OTHER_DEVICE_ID;
+	fix->win->features |= VIRTIO_MSG_MMIO_F_DEVICES;
+	if (page)
+		fix->win->features |= VIRTIO_MSG_MMIO_F_PAGE;
+	fix->win->slots = num;
+	fix->win->more[at] = dev;
+	fix->win->more_arrivals[at] = 1;
+	if (num > VIRTIO_MSG_MMIO_SMALL_SLOTS)
+		fix->win->size = VIRTIO_MSG_MMIO_SIZE_LARGE;
+	KUNIT_ASSERT_EQ(test, vmt_driver_register(fix->other), 0);
+	mmio_start(test);
+	KUNIT_ASSERT_NOT_NULL(test, fix->other->vdev);
+	KUNIT_EXPECT_EQ(test, !!fix->win->page, page);
+	return dev;
+}
+
+/* Its device has used a buffer, and counted that */
+static void slots_used(struct mmio_fixture *fix, unsigned int at)
+{
+	vmt_device_work(window_device(fix->win, at), 0);
+	le32_add_cpu(&fix->win->page->used[at], 1);
+}
+
+static void slots_send(struct kunit *test, struct vmt_driver *drv)
+{
+	KUNIT_EXPECT_EQ(test, vmt_send(drv, 0), 0);
+	KUNIT_EXPECT_TRUE(test, vmt_kick(drv, 0));
+}
+
+struct place {
+	unsigned int slots;
+	unsigned int at;
+};
+
+static const struct place places[] = {
+	{ 2, 1 }, { 44, 43 }, { 64, 44 }, { 64, 63 },
+};
+
+static void place_desc(const struct place *p, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "slot %u of %u", p->at, p->slots);
+}
+
+KUNIT_ARRAY_PARAM(place, places, place_desc);
+
+/* An interrupt looks at the devices that have something, and at no others */
+static void slots_in_page(struct kunit *test)
+{
+	const struct place *p = test->param_value;
+	struct mmio_fixture *fix = test->priv;
+	struct vmt_device *dev = slots_start(test, p->slots, p->at, true);
+
+	slots_send(test, fix->drv);
+	slots_send(test, fix->other);
+	KUNIT_EXPECT_EQ(test, dev->notified[0], 1);
+	KUNIT_EXPECT_EQ(test, fix->win->dev.notified[0], 1);
+	/* Both have used theirs, one has said so yet */
+	vmt_device_work(&fix->win->dev, 0);
+	slots_used(fix, p->at);
+	mmio_interrupt(fix);
+	KUNIT_EXPECT_EQ(test, fix->other->queues[0].done, 1);
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 0);
+	le32_add_cpu(&fix->win->page->used[0], 1);
+	mmio_interrupt(fix);
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 1);
+	/* The same count is no news */
+	slots_send(test, fix->drv);
+	vmt_device_work(&fix->win->dev, 0);
+	mmio_interrupt(fix);
+	KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 1);
+	/* Three kicks are all the traps there were */
+	KUNIT_EXPECT_EQ(test, fix->win->traps, 3);
+}
+
+/* Interrupts that nobody counts */
+static void slots_uncounted(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct vmt_device *dev = slots_start(test, 64, 63, true);
+	unsigned int i;
+
+	fix->win->page->uncounted = cpu_to_le64(BIT_ULL(63));
+	for (i = 1; i <= 3; i++) {
+		slots_send(test, fix->other);
+		slots_send(test, fix->drv);
+		vmt_device_work(dev, 0);
+		vmt_device_work(&fix->win->dev, 0);
+		mmio_interrupt(fix);
+		KUNIT_EXPECT_EQ(test, fix->other->queues[0].done, i);
+		KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, 0);
+	}
+}
+
+static void slots_config_in_page(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct vmt_device *dev = slots_start(test, 44, 9, true);
+	struct virtio_device *vdev = fix->other->vdev;
+	u8 value;
+
+	dev->generation++;
+	window_update(fix->win);
+	mmio_interrupt(fix);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->other->config_changes), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->drv->config_changes), 0);
+	/* Whose config may be cached is said of each */
+	fix->win->page->cacheable = cpu_to_le64(BIT_ULL(9));
+	vdev->config->get(vdev, 0, &value, 1);
+	mmio_forget(fix->win);
+	vdev->config->get(vdev, 0, &value, 1);
+	KUNIT_EXPECT_EQ(test, fix->win->traps, 0);
+	vdev = fix->drv->vdev;
+	vdev->config->get(vdev, 0, &value, 1);
+	vdev->config->get(vdev, 0, &value, 1);
+	KUNIT_EXPECT_EQ(test, fix->win->traps, 2);
+}
+
+static void slots_in_window(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct vmt_device *dev = slots_start(test, 64, 63, false);
+
+	slots_send(test, fix->other);
+	KUNIT_EXPECT_EQ(test, dev->notified[0], 1);
+	vmt_device_work(dev, 0);
+	mmio_forget(fix->win);
+	mmio_interrupt(fix);
+	KUNIT_EXPECT_EQ(test, fix->other->queues[0].done, 1);
+	KUNIT_EXPECT_EQ(test, fix->win->traps, 1);
+	/* One more load says whose config changed; then that one is asked */
+	fix->win->event = VIRTIO_MSG_MMIO_EVENT_CONFIG;
+	fix->win->config_slots = BIT_ULL(63);
+	mmio_forget(fix->win);
+	mmio_interrupt(fix);
+	flush_work(&to_virtio_msg_device(fix->other->vdev)->config_work);
+	mmio_settle(fix);
+	KUNIT_EXPECT_EQ(test, fix->win->log[1].offset, VIRTIO_MSG_MMIO_CONFIG_SLOTS);
+	KUNIT_EXPECT_EQ(test, fix->win->traps, 2 + 1 + 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->other->config_changes), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->drv->config_changes), 0);
+}
+
+/* Messages since the last mmio_forget() in page mode */
+static unsigned int slots_messages(const struct window *win)
+{
+	unsigned int i, num = 0;
+
+	for (i = 0; i < min(win->traps, WINDOW_LOG); i++)
+		num += win->log[i].write &&
+		       win->log[i].offset == VIRTIO_MSG_MMIO_DOORBELL;
+	return num;
+}
+
+/* One comes and goes while its neighbour is not even asked */
+static void slots_come_and_go(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct vmt_device *dev = slots_start(test, 8, 5, true);
+	unsigned int i;
+
+	for (i = 1; i <= 3; i++) {
+		slots_send(test, fix->drv);
+		fix->win->more[5] = NULL;
+		happens(fix->win, VIRTIO_MSG_MMIO_EVENT_DEVICE);
+		mmio_forget(fix->win);
+		mmio_interrupt(fix);
+		mmio_settle(fix);
+		KUNIT_EXPECT_EQ(test, fix->other->removes, i);
+		KUNIT_EXPECT_NULL(test, fix->other->vdev);
+		/* GET_DEVICES */
+		KUNIT_EXPECT_EQ(test, slots_messages(fix->win), 1);
+
+		vmt_device_init(dev);
+		dev->info.device_id = OTHER_DEVICE_ID;
+		fix->win->more[5] = dev;
+		fix->win->more_arrivals[5]++;
+		happens(fix->win, VIRTIO_MSG_MMIO_EVENT_DEVICE);
+		mmio_interrupt(fix);
+		mmio_settle(fix);
+		KUNIT_EXPECT_EQ(test, fix->other->probes, i + 1);
+		slots_used(fix, 0);
+		mmio_interrupt(fix);
+		KUNIT_EXPECT_EQ(test, fix->drv->queues[0].done, i);
+	}
+	KUNIT_EXPECT_EQ(test, fix->drv->probes, 1);
+}
+
+/* Another one of its kind is in its place, with a status like its own */
+static void slots_replaced(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+
+	slots_start(test, 8, 5, true);
+	fix->win->more_arrivals[5]++;
+	happens(fix->win, VIRTIO_MSG_MMIO_EVENT_DEVICE);
+	mmio_interrupt(fix);
+	mmio_settle(fix);
+	KUNIT_EXPECT_EQ(test, fix->other->removes, 1);
+	KUNIT_EXPECT_EQ(test, fix->other->probes, 2);
+	KUNIT_EXPECT_EQ(test, fix->drv->removes, 0);
+}
+
+/* Devices that have no place; none of them is as much as asked */
+static void slots_that_are_not_there(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+
+	fix->win->named = BIT_ULL(2) | BIT_ULL(63);
+	KUNIT_ASSERT_EQ(test, vmt_driver_register(fix->drv), 0);
+	fix->win->features = VIRTIO_MSG_MMIO_F_DEVICES | VIRTIO_MSG_MMIO_F_PAGE;
+	fix->win->slots = 2;
+	mmio_plug(test);
+	KUNIT_EXPECT_FALSE(test, mmio_bound(fix));
+	mmio_unplug(fix);
+	fix->win->named = 0;
+	mmio_plug(test);
+	KUNIT_EXPECT_TRUE(test, mmio_bound(fix));
+	KUNIT_EXPECT_NOT_NULL(test, fix->drv->vdev);
+}
+
+struct count {
+	unsigned int says;
+	unsigned int size;
+	unsigned int slots;
+};
+
+static const struct count counts[] = {
+	{ 1, VIRTIO_MSG_MMIO_SIZE, 1 },
+	{ 44, VIRTIO_MSG_MMIO_SIZE, 44 },
+	{ 45, VIRTIO_MSG_MMIO_SIZE, 44 },
+	{ 64, VIRTIO_MSG_MMIO_SIZE_LARGE - 4, 44 },
+	{ 64, VIRTIO_MSG_MMIO_SIZE_LARGE, 64 },
+	{ 0x10000, VIRTIO_MSG_MMIO_SIZE_LARGE, 64 },
+	{ 0, VIRTIO_MSG_MMIO_SIZE_LARGE, 0 },
+	{ U32_MAX, VIRTIO_MSG_MMIO_SIZE_LARGE, 0 },
+};
+
+static void count_desc(const struct count *c, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%#x in %#x bytes", c->says,
+		 c->size);
+}
+
+KUNIT_ARRAY_PARAM(count, counts, count_desc);
+
+/* No more than there is a register to notify of; 0: the window is refused */
+static void slots_counted(struct kunit *test)
+{
+	const struct count *c = test->param_value;
+	struct mmio_fixture *fix = test->priv;
+
+	fix->win->features = VIRTIO_MSG_MMIO_F_DEVICES;
+	fix->win->slots = c->says;
+	fix->win->size = c->size;
+	KUNIT_ASSERT_EQ(test, vmt_driver_register(fix->drv), 0);
+	mmio_plug(test);
+	KUNIT_EXPECT_EQ(test, mmio_bound(fix), !!c->slots);
+	/* The fake's own loops are not to go that far */
+	fix->win->slots = c->slots;
+	if (c->slots)
+		KUNIT_EXPECT_EQ(test, mmio_bus(fix)->num_slots, c->slots);
+}
+
+static void slots_ping(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+
+	slots_start(test, 2, 1, true);
+	KUNIT_EXPECT_EQ(test, virtio_msg_ping(mmio_bus(fix), 0x12345678), 0);
+	KUNIT_EXPECT_EQ(test, slots_messages(fix->win), 1);
+}
+
 /* Sleep */
 
 #ifdef CONFIG_PM_SLEEP
+
+/* What is behind the window afterwards is not what was */
+static void slots_sleep(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct vmt_device *dev = slots_start(test, 64, 63, true);
+	const struct dev_pm_ops *pm = fix->pdev->dev.driver->pm;
+
+	KUNIT_ASSERT_EQ(test, pm->freeze(&fix->pdev->dev), 0);
+	KUNIT_EXPECT_EQ(test, dev->status, 0);
+	fix->win->more[63] = NULL;
+	fix->win->more[1] = dev;
+	fix->win->slots = 2;
+	KUNIT_EXPECT_NE(test, pm->restore(&fix->pdev->dev), 0);
+	mmio_settle(fix);
+	KUNIT_EXPECT_EQ(test, fix->other->removes, 1);
+	KUNIT_EXPECT_EQ(test, fix->other->probes, 2);
+	KUNIT_EXPECT_EQ(test, fix->drv->restores, 1);
+	slots_send(test, fix->other);
+	KUNIT_EXPECT_EQ(test, dev->notified[0], 1);
+}
 
 static void freeze_in_page(struct kunit *test)
 {
@@ -2076,7 +2489,17 @@ static struct kunit_case virtio_msg_mmio_cases[] = {
 	KUNIT_CASE(slot_in_page),
 	KUNIT_CASE(slot_in_window),
 	KUNIT_CASE(slot_offers_more),
+	KUNIT_CASE_PARAM(slots_in_page, place_gen_params),
+	KUNIT_CASE(slots_uncounted),
+	KUNIT_CASE(slots_config_in_page),
+	KUNIT_CASE(slots_in_window),
+	KUNIT_CASE(slots_come_and_go),
+	KUNIT_CASE(slots_replaced),
+	KUNIT_CASE(slots_that_are_not_there),
+	KUNIT_CASE_PARAM(slots_counted, count_gen_params),
+	KUNIT_CASE(slots_ping),
 #ifdef CONFIG_PM_SLEEP
+	KUNIT_CASE(slots_sleep),
 	KUNIT_CASE(freeze_in_page),
 	KUNIT_CASE(freeze_in_window),
 	KUNIT_CASE(restore_fails),

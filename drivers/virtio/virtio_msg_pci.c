@@ -236,6 +236,7 @@ static const struct virtio_msg_bus_ops virtio_msg_pci_ops = {
 	.enable_events = virtio_msg_pci_enable_events,
 	.disable_events = virtio_msg_pci_disable_events,
 	.arrive = virtio_msg_window_arrive,
+	.another = virtio_msg_window_another,
 	.peek = virtio_msg_window_peek,
 	.request_vqs = virtio_msg_pci_request_vqs,
 	.vq_irq = virtio_msg_pci_vq_irq,
@@ -267,6 +268,8 @@ static int virtio_msg_pci_probe(struct pci_dev *pdev,
 	vmp->window.params = &virtio_msg_pci_params;
 	vmp->window.bus.ops = &virtio_msg_pci_ops;
 	vmp->window.bus.parent = dev;
+	/* The vectors are for the queues of one device */
+	vmp->window.max_slots = 1;
 	vmp->window.bus.window = window;
 	vmp->window.can_page = true;
 	vmp->window.dma = true;

@@ -291,6 +291,7 @@ static void get_devices_windows(struct kunit *test)
 	struct vmt_fixture *fix = test->priv;
 
 	fix->fb->bus.flags |= VIRTIO_MSG_BUS_F_GET_DEVICES;
+	fix->fb->bus.num_slots = 0;
 	/* (52 - 14) * 8 = 304 */
 	fix->fb->bus.msg_size = VIRTIO_MSG_SIZE_MIN;
 	fix->fb->after = more_windows_after;
@@ -370,6 +371,7 @@ static void get_devices_bad(struct kunit *test)
 	struct vmt_fixture *fix = test->priv;
 
 	fix->fb->bus.flags |= VIRTIO_MSG_BUS_F_GET_DEVICES;
+	fix->fb->bus.num_slots = 0;
 	fix->fb->priv = (void *)test->param_value;
 	fix->fb->after = bad_window_after;
 	KUNIT_ASSERT_EQ(test, vmt_driver_register(fix->drv), 0);

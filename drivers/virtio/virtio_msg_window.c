@@ -87,10 +87,23 @@ static void virtio_msg_window_get(void *msg, void __iomem *from, size_t size)
 	memcpy(msg, tail, size);
 }
 
-/* Messages end where the window does: behind it may be another device's */
+/* Are there several slots, or may there be? */
+static bool virtio_msg_window_many(const struct virtio_msg_window *window)
+{
+	return window->features & VIRTIO_MSG_MMIO_F_DEVICES;
+}
+
+/*
+ * Messages end where the window does, since behind it may be another device's, or
+ * where the registers of slots go on that are too many for what is before it.
+ */
 static size_t virtio_msg_window_room(const struct virtio_msg_window *window)
 {
-	return resource_size(window->bus.window) - VIRTIO_MSG_MMIO_WINDOW;
+	resource_size_t size = resource_size(window->bus.window);
+
+	if (window->bus.num_slots > VIRTIO_MSG_MMIO_SMALL_SLOTS)
+		size = VIRTIO_MSG_MMIO_SIZE;
+	return size - VIRTIO_MSG_MMIO_WINDOW;
 }
 
 /* A request that was not understood leaves zeros, no device side all ones */
@@ -299,6 +312,7 @@ bool virtio_msg_window_peek(struct virtio_msg_device *vmdev,
 	struct virtio_msg_window *window = to_virtio_msg_window(vmdev->bus);
 	struct virtio_msg_mmio_page *page;
 	struct virtio_msg_mmio_slot *slot;
+	u64 cacheable;
 
 	guard(rcu)();
 	/* The driver may ask in shutdown, when the page is switched off */
@@ -308,49 +322,166 @@ bool virtio_msg_window_peek(struct virtio_msg_device *vmdev,
 	slot = &page->slot[vmdev->dev_num];
 	state->status = le32_to_cpu(READ_ONCE(slot->device_status));
 	state->generation = le32_to_cpu(READ_ONCE(slot->generation));
-	state->config_cacheable = window->features & VIRTIO_MSG_MMIO_F_CONFIG_CACHE;
+	if (virtio_msg_window_many(window)) {
+		cacheable = le64_to_cpu(READ_ONCE(page->cacheable));
+		state->config_cacheable = cacheable & BIT_ULL(vmdev->dev_num);
+	} else {
+		state->config_cacheable =
+			window->features & VIRTIO_MSG_MMIO_F_CONFIG_CACHE;
+	}
 	return true;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_window_peek);
 
-/* What changed in the status block since the last time, as bits of Event */
-static u32 virtio_msg_window_page_events(struct virtio_msg_window *window,
-					 struct virtio_msg_mmio_page *page)
+static void virtio_msg_window_read_slot(struct virtio_msg_mmio_slot *to,
+					const struct virtio_msg_mmio_slot *from)
 {
-	struct virtio_msg_mmio_slot now;
-	u32 sequence, events = 0;
-
-	sequence = le32_to_cpu(READ_ONCE(page->sequence));
-	if (sequence == window->sequence)
-		return 0;
-	/* What the number stands for was written before it */
-	dma_rmb();
-	now.device_status = READ_ONCE(page->slot[VIRTIO_MSG_WINDOW_SLOT].device_status);
-	now.generation = READ_ONCE(page->slot[VIRTIO_MSG_WINDOW_SLOT].generation);
-	now.device_id = READ_ONCE(page->slot[VIRTIO_MSG_WINDOW_SLOT].device_id);
-	now.arrivals = READ_ONCE(page->slot[VIRTIO_MSG_WINDOW_SLOT].arrivals);
-
-	if (now.device_id != window->slot.device_id ||
-	    now.arrivals != window->slot.arrivals)
-		events |= VIRTIO_MSG_MMIO_EVENT_DEVICE;
-	if (now.generation != window->slot.generation ||
-	    (now.device_status & ~window->slot.device_status &
-	     cpu_to_le32(VIRTIO_CONFIG_S_NEEDS_RESET)))
-		events |= VIRTIO_MSG_MMIO_EVENT_CONFIG;
-	window->sequence = sequence;
-	window->slot = now;
-	return events;
+	to->device_status = READ_ONCE(from->device_status);
+	to->generation = READ_ONCE(from->generation);
+	to->device_id = READ_ONCE(from->device_id);
+	to->arrivals = READ_ONCE(from->arrivals);
 }
 
-static u32 virtio_msg_window_events(struct virtio_msg_window *window)
+static bool virtio_msg_window_same(const struct virtio_msg_mmio_slot *one,
+				   const struct virtio_msg_mmio_slot *other)
 {
+	return one->device_id == other->device_id &&
+	       one->arrivals == other->arrivals;
+}
+
+/**
+ * virtio_msg_window_another - did a device come or go?
+ * @bus: the window's bus
+ * @dev_num: the slot
+ *
+ * Return: see &virtio_msg_bus_ops.another.
+ */
+int virtio_msg_window_another(struct virtio_msg_bus *bus, u16 dev_num)
+{
+	struct virtio_msg_window *window = to_virtio_msg_window(bus);
+	struct virtio_msg_mmio_slot now, *scanned = &window->scanned[dev_num];
 	struct virtio_msg_mmio_page *page;
+	int another = -ENODATA;
 
 	guard(rcu)();
 	page = rcu_dereference(window->page);
-	if (page)
-		return virtio_msg_window_page_events(window, page);
-	return readl(window->base + VIRTIO_MSG_MMIO_EVENT);
+	if (!page)
+		return another;
+	virtio_msg_window_read_slot(&now, &page->slot[dev_num]);
+	/* Who filled in another page may be another device side, with its own counts */
+	if (window->scanned_known & BIT_ULL(dev_num))
+		another = !virtio_msg_window_same(&now, scanned);
+	window->scanned_known |= BIT_ULL(dev_num);
+	*scanned = now;
+	return another;
+}
+EXPORT_SYMBOL_GPL(virtio_msg_window_another);
+
+/* What changed in a slot's part of the status block since the last time */
+static u32 virtio_msg_window_slot_events(struct virtio_msg_window *window,
+					 const struct virtio_msg_mmio_page *page,
+					 unsigned int i)
+{
+	struct virtio_msg_mmio_slot now, *seen = &window->seen[i];
+	u32 events = 0;
+
+	virtio_msg_window_read_slot(&now, &page->slot[i]);
+	if (!virtio_msg_window_same(&now, seen))
+		events |= VIRTIO_MSG_MMIO_EVENT_DEVICE;
+	if (now.generation != seen->generation ||
+	    (now.device_status & ~seen->device_status &
+	     cpu_to_le32(VIRTIO_CONFIG_S_NEEDS_RESET)))
+		events |= VIRTIO_MSG_MMIO_EVENT_CONFIG;
+	*seen = now;
+	return events;
+}
+
+/**
+ * struct virtio_msg_window_news - what an interrupt is about
+ * @events: bits of Event
+ * @config: whose config or status changed, a bit for each slot
+ * @used: who may have used buffers, likewise
+ */
+struct virtio_msg_window_news {
+	u32 events;
+	u64 config;
+	u64 used;
+};
+
+static void virtio_msg_window_page_news(struct virtio_msg_window *window,
+					const struct virtio_msg_mmio_page *page,
+					struct virtio_msg_window_news *news)
+{
+	u32 sequence, events;
+	unsigned int i;
+
+	sequence = le32_to_cpu(READ_ONCE(page->sequence));
+	if (sequence == window->sequence)
+		return;
+	/* What the number stands for was written before it */
+	dma_rmb();
+	for (i = 0; i < window->bus.num_slots; i++) {
+		events = virtio_msg_window_slot_events(window, page, i);
+		news->events |= events;
+		if (events & VIRTIO_MSG_MMIO_EVENT_CONFIG)
+			news->config |= BIT_ULL(i);
+	}
+	window->sequence = sequence;
+}
+
+/* Who has used buffers: their counts rose, or may have interrupts without that */
+static void virtio_msg_window_page_used(struct virtio_msg_window *window,
+					const struct virtio_msg_mmio_page *page,
+					struct virtio_msg_window_news *news)
+{
+	unsigned int i;
+	__le32 used;
+
+	news->used = le64_to_cpu(READ_ONCE(page->uncounted));
+	for (i = 0; i < window->bus.num_slots; i++) {
+		used = READ_ONCE(page->used[i]);
+		if (used == window->used[i])
+			continue;
+		window->used[i] = used;
+		news->used |= BIT_ULL(i);
+	}
+	/* The rings are looked at after the counts: what comes later is counted again */
+	dma_rmb();
+}
+
+/*
+ * Without a page, looking at the rings of all devices costs less than another trap
+ * that would tell which of them have something.
+ */
+static void virtio_msg_window_register_news(struct virtio_msg_window *window,
+					    struct virtio_msg_window_news *news)
+{
+	news->events = readl(window->base + VIRTIO_MSG_MMIO_EVENT);
+	/* No device side */
+	if (news->events == U32_MAX)
+		news->events = 0;
+	if (!(news->events & VIRTIO_MSG_MMIO_EVENT_CONFIG))
+		return;
+	news->config = BIT_ULL(VIRTIO_MSG_WINDOW_SLOT);
+	if (virtio_msg_window_many(window))
+		news->config = readq(window->base + VIRTIO_MSG_MMIO_CONFIG_SLOTS);
+}
+
+static void virtio_msg_window_news(struct virtio_msg_window *window,
+				   struct virtio_msg_window_news *news)
+{
+	struct virtio_msg_mmio_page *page;
+
+	*news = (struct virtio_msg_window_news) { .used = U64_MAX };
+	guard(rcu)();
+	page = rcu_dereference(window->page);
+	if (!page) {
+		virtio_msg_window_register_news(window, news);
+		return;
+	}
+	virtio_msg_window_page_news(window, page, news);
+	if (virtio_msg_window_many(window))
+		virtio_msg_window_page_used(window, page, news);
 }
 
 /**
@@ -367,21 +498,20 @@ static u32 virtio_msg_window_events(struct virtio_msg_window *window)
 irqreturn_t virtio_msg_window_interrupt(struct virtio_msg_window *window,
 					bool used)
 {
-	u32 events = virtio_msg_window_events(window);
+	struct virtio_msg_window_news news;
 	irqreturn_t ret = IRQ_NONE;
+	unsigned int i;
 
-	/* No device side */
-	if (events == U32_MAX)
-		events = 0;
-
-	if (used)
-		ret = virtio_msg_used_interrupt(&window->bus,
-						VIRTIO_MSG_WINDOW_SLOT);
-	if (events & VIRTIO_MSG_MMIO_EVENT_CONFIG)
-		virtio_msg_config_interrupt(&window->bus, VIRTIO_MSG_WINDOW_SLOT);
-	if (events & VIRTIO_MSG_MMIO_EVENT_DEVICE)
+	virtio_msg_window_news(window, &news);
+	for (i = 0; i < window->bus.num_slots; i++) {
+		if (used && news.used & BIT_ULL(i))
+			ret |= virtio_msg_used_interrupt(&window->bus, i);
+		if (news.config & BIT_ULL(i))
+			virtio_msg_config_interrupt(&window->bus, i);
+	}
+	if (news.events & VIRTIO_MSG_MMIO_EVENT_DEVICE)
 		virtio_msg_rescan_bus(&window->bus);
-	return events ? IRQ_HANDLED : ret;
+	return news.events ? IRQ_HANDLED : ret;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_window_interrupt);
 
@@ -466,9 +596,11 @@ static void virtio_msg_window_switch_page(struct virtio_msg_mailbox *mbox,
 {
 	struct virtio_msg_window *window = mbox_to_virtio_msg_window(mbox);
 	const struct virtio_msg_window_switch *to = arg;
+	unsigned int i;
 	u64 value = 0;
 
 	RCU_INIT_POINTER(window->page, NULL);
+	window->scanned_known = 0;
 	window->late = to->late;
 	if (to->page)
 		value = to->addr | VIRTIO_MSG_MMIO_PAGE_ON;
@@ -482,7 +614,10 @@ static void virtio_msg_window_switch_page(struct virtio_msg_mailbox *mbox,
 	/* The device side has filled in the status block: what is not news */
 	mb();
 	window->sequence = le32_to_cpu(READ_ONCE(to->page->sequence));
-	window->slot = to->page->slot[VIRTIO_MSG_WINDOW_SLOT];
+	for (i = 0; i < window->bus.num_slots; i++) {
+		window->seen[i] = to->page->slot[i];
+		window->used[i] = to->page->used[i];
+	}
 	rcu_assign_pointer(window->page, to->page);
 }
 
@@ -523,10 +658,33 @@ static void virtio_msg_window_page_off(struct virtio_msg_window *window)
 
 /* Window */
 
+/* How many devices there may be: those that there is a register to notify of */
+static int virtio_msg_window_count(struct virtio_msg_window *window)
+{
+	resource_size_t size = resource_size(window->bus.window);
+	u32 num, max = VIRTIO_MSG_MMIO_SMALL_SLOTS;
+
+	window->bus.num_slots = VIRTIO_MSG_WINDOW_SLOT + 1;
+	window->bus.flags &= ~VIRTIO_MSG_BUS_F_GET_DEVICES;
+	if (!virtio_msg_window_many(window))
+		return 0;
+	num = readl(window->base + VIRTIO_MSG_MMIO_SLOTS);
+	if (!num || num == U32_MAX) {
+		dev_err(window->bus.parent, "window has %d slots\n", (int)num);
+		return -ENXIO;
+	}
+	if (size >= VIRTIO_MSG_MMIO_SIZE_LARGE)
+		max = VIRTIO_MSG_MMIO_PAGE_SLOTS;
+	window->bus.num_slots = min3(num, max, window->max_slots);
+	window->bus.flags |= VIRTIO_MSG_BUS_F_GET_DEVICES;
+	return 0;
+}
+
 static int virtio_msg_window_identify(struct virtio_msg_window *window)
 {
 	struct device *dev = window->bus.parent;
 	u64 id = readq(window->base + VIRTIO_MSG_MMIO_IDENTITY);
+	int err;
 
 	if (VIRTIO_MSG_MMIO_ID_VERSION(id) != VIRTIO_MSG_MMIO_VERSION) {
 		dev_err(dev, "window has layout version %u, only %u is supported\n",
@@ -534,10 +692,13 @@ static int virtio_msg_window_identify(struct virtio_msg_window *window)
 			VIRTIO_MSG_MMIO_VERSION);
 		return -ENXIO;
 	}
+	window->features = VIRTIO_MSG_MMIO_ID_FEATURES(id);
+	err = virtio_msg_window_count(window);
+	if (err)
+		return err;
 	window->bus.revision = VIRTIO_MSG_MMIO_ID_REVISION(id);
 	window->bus.msg_size = min_t(u64, VIRTIO_MSG_MMIO_ID_MSG_SIZE(id),
 				     virtio_msg_window_room(window));
-	window->features = VIRTIO_MSG_MMIO_ID_FEATURES(id);
 	window->bus.transport_features = 0;
 	if (window->features & VIRTIO_MSG_MMIO_F_TRANSPORT)
 		window->bus.transport_features =
@@ -549,7 +710,8 @@ static int virtio_msg_window_identify(struct virtio_msg_window *window)
  * virtio_msg_window_arrive - a device is there where there was none
  * @bus: the window's bus
  *
- * What is offered may depend on the device, so all of it is read again.
+ * What is offered may depend on the device, so all of it is read again. Where
+ * there are several, others are in use, and nothing depends on one of them.
  *
  * Return: 0 or a negative errno.
  */
@@ -558,6 +720,8 @@ int virtio_msg_window_arrive(struct virtio_msg_bus *bus)
 	struct virtio_msg_window *window = to_virtio_msg_window(bus);
 	int err;
 
+	if (virtio_msg_window_many(window))
+		return 0;
 	virtio_msg_window_page_off(window);
 	err = virtio_msg_window_identify(window);
 	if (!err)
@@ -594,7 +758,6 @@ int virtio_msg_window_init(struct virtio_msg_window *window)
 {
 	virtio_msg_mailbox_init(&window->mailbox, &virtio_msg_window_mailbox_ops);
 	window->bus.flags = VIRTIO_MSG_BUS_F_ATOMIC | VIRTIO_MSG_BUS_F_NOTIFY_DATA;
-	window->bus.num_slots = VIRTIO_MSG_WINDOW_SLOT + 1;
 	return virtio_msg_window_identify(window);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_window_init);

@@ -11,7 +11,7 @@
 #include <linux/virtio_msg_mailbox.h>
 #include <uapi/linux/virtio_msg_mmio.h>
 
-/* Layout version 1 has one slot */
+/* The slot that is there also without VIRTIO_MSG_MMIO_F_DEVICES */
 #define VIRTIO_MSG_WINDOW_SLOT	0
 
 /**
@@ -33,6 +33,7 @@ struct virtio_msg_window_params {
  *	the CPU's, and a change in the page is followed by an interrupt of its own
  * @dma: the device side takes DMA addresses, whatever it says of the page
  * @posted: a store to the window may arrive after the CPU has gone on
+ * @max_slots: how many devices behind it the bus can serve
  *
  * The bus fills these in before virtio_msg_window_init(). The rest is private.
  */
@@ -43,6 +44,7 @@ struct virtio_msg_window {
 	bool can_page;
 	bool dma;
 	bool posted;
+	unsigned int max_slots;
 
 	/* private: see virtio_msg_window.c */
 	u16 features;
@@ -54,7 +56,10 @@ struct virtio_msg_window {
 	unsigned int looks;
 	bool arrived;
 	u32 sequence;
-	struct virtio_msg_mmio_slot slot;
+	struct virtio_msg_mmio_slot seen[VIRTIO_MSG_MMIO_PAGE_SLOTS];
+	__le32 used[VIRTIO_MSG_MMIO_PAGE_SLOTS];
+	struct virtio_msg_mmio_slot scanned[VIRTIO_MSG_MMIO_PAGE_SLOTS];
+	u64 scanned_known;
 };
 
 #define to_virtio_msg_window(_bus) \
@@ -68,6 +73,7 @@ int virtio_msg_window_transfer(struct virtio_msg_bus *bus,
 bool virtio_msg_window_notify(struct virtio_msg_device *vmdev,
 			      struct virtqueue *vq, u32 data);
 int virtio_msg_window_arrive(struct virtio_msg_bus *bus);
+int virtio_msg_window_another(struct virtio_msg_bus *bus, u16 dev_num);
 bool virtio_msg_window_peek(struct virtio_msg_device *vmdev,
 			    struct virtio_msg_state *state);
 

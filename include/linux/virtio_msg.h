@@ -137,7 +137,11 @@ struct virtio_msg_state {
  *	virtio_msg_register_bus(): read again what the bus offers, which may
  *	depend on the device, and update &struct virtio_msg_bus. Called in
  *	process context, while there is no other device on a bus that has one
- *	slot. Returns 0 or a negative errno, then the device is not added.
+ *	slot; on a bus with more of them others are in use. Returns 0 or a
+ *	negative errno, then the device is not added.
+ * @another: Optional. Is there another device at @dev_num than at the last call, or
+ *	one where there was none, or none any more? 1 or 0 if the bus knows without
+ *	a message, or a negative errno. Called in process context, by one at a time.
  * @peek: Optional. Fill in @state without a message and return true, or return
  *	false if this bus cannot or cannot now. What is returned is at
  *	least as new as the last response and the last event. Called in any
@@ -164,6 +168,7 @@ struct virtio_msg_bus_ops {
 	int (*enable_events)(struct virtio_msg_bus *bus);
 	void (*disable_events)(struct virtio_msg_bus *bus);
 	int (*arrive)(struct virtio_msg_bus *bus);
+	int (*another)(struct virtio_msg_bus *bus, u16 dev_num);
 	bool (*peek)(struct virtio_msg_device *vmdev,
 		     struct virtio_msg_state *state);
 	int (*request_vqs)(struct virtio_msg_device *vmdev, unsigned int num,
@@ -186,8 +191,8 @@ struct virtio_msg_bus_ops {
  * @msg_size: the bus's maximum message size in bytes, both ways
  * @transport_features: VIRTIO_MSG_F_* bits
  * @flags: VIRTIO_MSG_BUS_F_*
- * @num_slots: device numbers below this may exist; not used with
- *	VIRTIO_MSG_BUS_F_GET_DEVICES
+ * @num_slots: device numbers below this may exist; with
+ *	VIRTIO_MSG_BUS_F_GET_DEVICES 0 stands for all there are
  * @window: Optional. Addresses the bus itself uses; shared memory regions that
  *	overlap them are refused
  *
