@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from bench.machine import Machine, window, windows
 from bench.transports import DEVICES, TRANSPORTS
-from testbed.guest import splats
+from testbed.commanded import splats
 from testbed.xen.guest import Guest, virtio
 from testbed.xen.service import Service
 

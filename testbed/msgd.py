@@ -75,7 +75,8 @@ class Msgd:
 
     WINDOWS has the text of one --window option each, or a list of that and of --slot options,
     GUESTS those of more guests, by the name of their sockets in DIRECTORY, and VMMS those of
-    functions for VMMs, where options may be behind that name. BEFORE: what its command begins with. Its standard
+    functions for VMMs, where options may be behind that name. With VMMS and no WINDOWS there
+    is no msgd.sock. BEFORE: what its command begins with. Its standard
     error goes to a log, unless STDERR is a file.
     """
 
@@ -98,7 +99,8 @@ class Msgd:
     def command(self):
         """What starts it."""
         command = [*self.before, self.program]
-        for kind, name, windows in (("--uml", self.socket.name, self.windows),
+        first = {} if self.vmms and not self.windows else {self.socket.name: self.windows}
+        for kind, name, windows in (*(("--uml", *each) for each in first.items()),
                                     *(("--uml", *each) for each in self.guests.items()),
                                     *(("--vfio-user", *each) for each in self.vmms.items())):
             command += [kind, self.directory / name]

@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stock kernel of Debian with our modules, built as `make modules` does, and an initramfs.
+"""A stock kernel of Debian, with our modules, built as `make modules` does.
 
 The modules are built in a Debian of the kernel's own release, since a kernel's headers want
-the compiler that it was built with; it is the one of testbed.installed.
+the compiler that it was built with; it is the one of testbed.installed. Drivers that Debian's
+kernel leaves out are built from that kernel's source as more modules.
 """
 
 import hashlib
-import lzma
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from scripts import cache, debian, deb, modules, say
-from testbed import cpio, installed
+from testbed import installed
+from testbed.qemu import initramfs
 from testbed.qemu.packages import BACKPORTS
 
-INIT = Path(__file__).resolve().parent / "init"
-BUS = "virtio_msg_pci"
-DRIVERS = ("virtio_rng", "virtio_blk")
 SOURCE = installed.SOURCE
+# Drivers that Debian may leave out: the option, and where the source is
+DRIVERS = {"i2c-virtio": ("CONFIG_I2C_VIRTIO", "drivers/i2c/busses"),
+           "rtc-ds1307": ("CONFIG_RTC_DRV_DS1307", "drivers/rtc")}
+DRIVERS_SOURCE = "/usr/src/drivers"
 
 
 def key(image):
     """Changes with the modules' sources and with the Debian that they are built in."""
-    digest = hashlib.sha256(image.name.encode())
+    digest = hashlib.sha256(image.name.encode() + Path(__file__).read_bytes())
     for name in modules.sources():
         digest.update(f"{name}\n".encode() + (say.REPO / name).read_bytes())
     return digest.hexdigest()[:16]
@@ -49,9 +52,52 @@ def build_modules():
                    f"HEADERS=/lib/modules/{release}")
         for path in (chroot.path / f"{SOURCE.lstrip('/')}/out/modules/{release}").glob("*.ko"):
             shutil.copy(path, unfinished)
+        for path in build_drivers(chroot, release):
+            shutil.copy(path, unfinished)
     (unfinished / "release").write_text(release)
     unfinished.rename(directory)
     return directory
+
+
+def left_out(config):
+    """Those of DRIVERS that a kernel with CONFIG (the text of its .config) has not."""
+    return [name for name, (option, _) in DRIVERS.items()
+            if not re.search(f"^{option}=[ym]$", config, re.MULTILINE)]
+
+
+def build_drivers(chroot, release):
+    """The modules of what the kernel leaves out, built in CHROOT, which has its headers."""
+    build = f"/lib/modules/{release}/build"
+    wanted = left_out(chroot.output("cat", f"{build}/.config"))
+    if not wanted:
+        return []
+    say.step(f"building what Debian's kernel leaves out: {' '.join(wanted)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in driver_sources(wanted, release):
+            shutil.copy(path, scratch)
+        (Path(scratch) / "Kbuild").write_text(
+            "".join(f"obj-m += {name}.o\n" for name in wanted))
+        chroot.copy(scratch, DRIVERS_SOURCE)
+    chroot.run("qemu-drivers", "make", "-C", build, f"M={DRIVERS_SOURCE}", "modules")
+    return sorted((chroot.path / DRIVERS_SOURCE.lstrip("/")).glob("*.ko"))
+
+
+def driver_sources(names, release):
+    """The source files of drivers of the kernel RELEASE, out of Debian's package."""
+    package = f"linux-source-{'.'.join(release.split('.')[:2])}"
+    package_file = debian.fetch(package, BACKPORTS)
+    directory = cache.directory("qemu") / package_file.stem
+    paths = [directory / package / DRIVERS[name][1] / f"{name}.c" for name in names]
+    if not all(path.exists() for path in paths):
+        say.note(f"taking {' '.join(path.name for path in paths)} out of {package_file.name}")
+        with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
+            debian.unpack(package_file, scratch)
+            directory.mkdir(exist_ok=True)
+            # Each once: the rest of the archive need not be unpacked
+            say.output(["tar", "-xf", Path(scratch) / f"usr/src/{package}.tar.xz", "-C",
+                        directory, "--occurrence=1",
+                        *(str(path.relative_to(directory)) for path in paths)])
+    return paths
 
 
 def stock(release):
@@ -67,65 +113,15 @@ def stock(release):
     return directory
 
 
-def module_name(path):
-    """What a module's file is called in the kernel."""
-    return path.name.partition(".")[0].replace("-", "_")
-
-
-def in_order(wanted, needs):
-    """WANTED and what they need, each after what it needs. NEEDS: function of a name."""
-    order = []
-    for name in wanted:
-        for each in (*in_order(needs(name), needs), name):
-            if each not in order:
-                order.append(each)
-    return order
-
-
-def depends(path):
-    """The names of the modules that the one at PATH needs."""
-    text = say.output(["modinfo", "-F", "depends", path])
-    return [name.replace("-", "_") for name in text.strip().split(",") if name]
-
-
-def content(path):
-    """A module's bytes, unpacked."""
-    data = path.read_bytes()
-    return lzma.decompress(data) if path.suffix == ".xz" else data
-
-
-def initramfs(files, target):
-    """Write the initramfs to TARGET: busybox, and the modules of FILES ({name: path}) that
-    are wanted, of which init loads all but the bus."""
-    debian.install(["busybox-static", *modules.PACKAGES])
-    found = {}
-
-    def needs(name):
-        """Of those that are modules in this kernel."""
-        found[name] = [each for each in depends(files[name]) if each in files]
-        return found[name]
-
-    order = in_order([name for name in (*DRIVERS, BUS) if name in files], needs)
-    archive = cpio.Archive()
-    for name in ("dev", "proc", "sys", "tmp"):
-        archive.directory(name)
-    archive.device("dev/console", "c", 5, 1)
-    archive.file("bin/busybox", Path("/bin/busybox").read_bytes(), 0o755)
-    for name in order:
-        archive.file(f"modules/{name}.ko", content(files[name]))
-    archive.file("modules/order", "".join(f"{name}\n" for name in order if name != BUS).encode())
-    archive.file("init", INIT.read_bytes(), 0o755)
-    archive.write(target)
-
-
-def build():
-    """(kernel image, initramfs)."""
+def build(directory, drivers, programs=None):
+    """(kernel image, initramfs); the latter is made in DIRECTORY, with DRIVERS and PROGRAMS as
+    initramfs.write() has them."""
     with cache.lock(f"qemu-{cache.of_checkout('kernel')}"), cache.lock("qemu"):
         ours = build_modules()
         release = (ours / "release").read_text()
         tree = stock(release) / "usr/lib/modules" / release
-        initrd = ours / "initrd.gz"
-        own = {module_name(path): path for path in ours.glob("*.ko")}
-        theirs = {module_name(path): path for path in tree.rglob("*.ko*")}
-        initramfs(theirs | own, initrd)
+        own = {initramfs.module_name(path): path for path in ours.glob("*.ko")}
+        theirs = {initramfs.module_name(path): path for path in tree.rglob("*.ko*")}
+        initrd = directory / "initrd.gz"
+        initramfs.write(initrd, theirs | own, drivers, programs)
         return tree / "vmlinuz", initrd

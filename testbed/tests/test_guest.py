@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from testbed import guest
+from testbed import commanded, guest
 
 KERNEL = Path(__file__).with_name("fake_kernel.py")
 
@@ -40,7 +40,7 @@ class Runner(unittest.TestCase):
 
     def test_check_fails_with_the_output_and_the_console(self):
         made = self.guest().start()
-        with self.assertRaisesRegex(guest.Failed, "(?s)exit status 2: .*no such.*Booting"):
+        with self.assertRaisesRegex(commanded.Failed, "(?s)exit status 2: .*no such.*Booting"):
             made.check("echo no such thing; exit 2")
 
     def test_parameters_reach_the_kernel(self):
@@ -63,25 +63,25 @@ class Runner(unittest.TestCase):
         counter = self.directory / "counter"
         made.wait_for(f"echo x >> {counter}; test $(wc -l < {counter}) -ge 3")
         self.assertEqual(counter.read_text(), "x\n" * 3)
-        with self.assertRaisesRegex(guest.Failed, "did not get there"):
+        with self.assertRaisesRegex(commanded.Failed, "did not get there"):
             made.wait_for("false", timeout=0.1)
 
     def test_a_guest_that_never_is_ready(self):
         made = self.guest("fake=mute")
         with mock.patch.object(guest, "BOOT_SECONDS", 0.3):
-            with self.assertRaisesRegex(guest.Failed, "did not start"):
+            with self.assertRaisesRegex(commanded.Failed, "did not start"):
                 made.start()
         self.assert_all_gone(made)
 
     def test_a_guest_that_ends_while_it_boots(self):
         made = self.guest("fake=exit")
-        with self.assertRaisesRegex(guest.Failed, "(?s)ended before.*Kernel panic"):
+        with self.assertRaisesRegex(commanded.Failed, "(?s)ended before.*Kernel panic"):
             made.start()
         self.assert_all_gone(made)
 
     def test_a_command_that_hangs(self):
         made = self.guest("fake=hang").start()
-        with self.assertRaisesRegex(guest.Failed, "did not finish"):
+        with self.assertRaisesRegex(commanded.Failed, "did not finish"):
             made.run("true", timeout=0.2)
 
     def test_halt_and_reboot(self):

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """virtio-msg-pci in a stock kernel in stock QEMU: two CPUs, a disk and random numbers."""
 
-import json
 import re
 import unittest
 
-from testbed import bed, msgd
-from testbed.qemu import kernel
-from testbed.qemu.machine import Machine
+from testbed.qemu import initramfs
+from testbed.qemu.bed import DRIVER, Bed
 
-DRIVER = "/sys/bus/pci/drivers/virtio-msg-pci"
 # Magic twice: when it is looked for, and behind the store to Page, which is posted. Ten
 # messages, of which Doorbell is the only access, and one kick.
 BRING_UP = {"Magic": 2, "Identity": 1, "Page": 1, "Doorbell": 10, "QueueNotify": 1}
@@ -23,38 +20,27 @@ class PciTest(unittest.TestCase):
 
     def boot(self, options=""):
         """Boot with virtio-msgd's OPTIONS for both functions."""
-        directory = bed.run_directory(f"qemu/{self.id().rpartition('.')[2]}")
-        self.msgd = msgd.Msgd(msgd.build(), directory, [], place=None,
-                              vmms={f"{name}{options}": [f"device={name}"]
-                                    for name in ("rng", "blk")})
-        image, initrd = kernel.build()
-        self.msgd.start()
-        self.addCleanup(self.msgd.kill)
-        self.guest = Machine(image, initrd, directory, [directory / "rng", directory / "blk"])
+        self.bed = Bed(f"qemu/{self.id().rpartition('.')[2]}",
+                       {f"{name}{options}": [f"device={name}"] for name in ("rng", "blk")},
+                       ("virtio_rng", "virtio_blk"))
+        self.guest = self.bed.guest
         self.addCleanup(self.end)
-        self.guest.start()
+        self.bed.__enter__()
         return self.guest
 
     def end(self):
         """The kernel did not find itself in error."""
-        self.guest.kill()
+        self.bed.__exit__()
         self.assertEqual(self.guest.splats(), [], self.guest.console_file)
-
-    def counters(self, name):
-        """What was counted of the function NAME."""
-        for carrier in json.loads(self.msgd.control("counters"))["carriers"]:
-            if f"/{name}" in carrier["name"]:
-                return carrier["windows"][0]
-        self.fail(f"no carrier {name}")
 
     def accesses(self, name):
         """{register: accesses} of the function NAME."""
-        traps = self.counters(name)["traps"]
+        traps = self.bed.counters(name)["traps"]
         return {**traps["read"], **traps["write"]}
 
     def load(self, parameters=""):
         """Load the bus; returns when both devices are there."""
-        self.guest.check(f"insmod /modules/{kernel.BUS}.ko {parameters}")
+        self.bed.load(parameters)
         self.wait_devices()
 
     def wait_devices(self):
@@ -82,12 +68,12 @@ class PciTest(unittest.TestCase):
 
     def assert_stores(self):
         """The disk has what is written to it; each I/O is one access and one interrupt."""
-        before = self.counters("blk")
+        before = self.bed.counters("blk")
         self.guest.check(f"dd if=/dev/urandom of=/tmp/a bs=4096 count={COUNT} && "
                          f"dd if=/tmp/a of=/dev/vda bs=4096 count={COUNT} oflag=direct && "
                          f"dd if=/dev/vda of=/tmp/b bs=4096 count={COUNT} iflag=direct && "
                          "cmp /tmp/a /tmp/b")
-        after = self.counters("blk")
+        after = self.bed.counters("blk")
         kicks = after["kicks"] - before["kicks"]
         self.assertEqual(after["interrupts"] - before["interrupts"], kicks)
         self.assertEqual(after["traps"]["total"] - before["traps"]["total"], kicks)
@@ -96,8 +82,7 @@ class PciTest(unittest.TestCase):
 
     def move(self):
         """The interrupt of rng's virtqueue goes to the CPU that it is told."""
-        # The option of rng is the first one
-        function = self.guest.check(f"cd {DRIVER} && ls -d 0000:* | head -1").strip()
+        function = self.bed.functions()["rng"]
         line = f"grep 'MSIX.* {function}-vq0' /proc/interrupts"
         for cpu in (0, 1):
             self.guest.check(f"irq=$({line} | cut -d: -f1 | tr -d ' ') && "
@@ -112,8 +97,7 @@ class PciTest(unittest.TestCase):
 
     def again(self):
         """Unbind and bind, and reset, both functions."""
-        functions = self.guest.check(f"cd {DRIVER} && ls -d 0000:*").split()
-        self.assertEqual(len(functions), 2)
+        functions = self.bed.functions().values()
         for each in functions:
             self.guest.check(f"echo {each} > {DRIVER}/unbind")
         self.assertEqual(self.guest.run("ls /dev/vda").status, 1)
@@ -133,7 +117,7 @@ class PciTest(unittest.TestCase):
         accesses = self.accesses("rng")
         more = accesses.pop("Magic") - BRING_UP["Magic"]
         self.assertIn(more, range(READS_MORE + 1))
-        self.assertEqual(accesses.pop("QueueNotify"), self.counters("rng")["kicks"])
+        self.assertEqual(accesses.pop("QueueNotify"), self.bed.counters("rng")["kicks"])
         self.assertEqual(accesses, {name: BRING_UP[name] for name in accesses})
         self.assert_random()
         self.assert_stores()
@@ -145,7 +129,7 @@ class PciTest(unittest.TestCase):
         self.again()
         self.move()
         # All of it again, by the window
-        guest.check(f"rmmod {kernel.BUS}")
+        guest.check(f"rmmod {initramfs.BUS}")
         self.load("page=0")
         before = self.accesses("rng")
         self.assert_random()
@@ -162,7 +146,7 @@ class PciTest(unittest.TestCase):
         guest.check("echo +2 > /sys/class/rtc/rtc0/wakealarm && echo mem > /sys/power/state")
         self.assert_random()
         self.assert_stores()
-        self.msgd.kill()
+        self.bed.msgd.kill()
         self.guest.check(f"cd {DRIVER} && for i in 0000:*; do echo $i > unbind; done", 10)
         log = guest.check("dmesg | grep virtio-msg-pci")
         self.assertEqual(log.count("no response to SET_DEVICE_STATUS: -EIO"), 2, log)
