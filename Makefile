@@ -6,6 +6,8 @@
 BASE ?= mainline
 # A kernel tree of your own takes the place of a base.
 base := $(if $(KERNEL),$(abspath $(KERNEL)),$(BASE))
+# The same, only if one is asked for
+asked := $(if $(KERNEL)$(filter command line environment,$(origin BASE)),--base=$(base))
 run := python3 -m make
 
 .PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench \
@@ -36,13 +38,14 @@ help:
 	@echo
 	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
 	@echo 'DEVICE=blk     make demo with another device: i2c (default), blk, fs, net, vsock'
+	@echo 'VMM=qemu       make demo in QEMU with a kernel of Debian (default: User Mode Linux)'
 	@echo 'KERNEL=dir     a kernel tree of your own instead; it is read, never changed'
 	@echo 'HEADERS=...    the kernel headers for modules: a package, or /lib/modules/VERSION'
 	@echo 'ARGS=...       more arguments for the command; ARGS=--help shows what it takes'
 	@echo 'Downloads and builds are kept in $$VIRTIO_MSG_CACHE or ~/.cache/virtio-msg.'
 
 demo: python
-	@$(run) demo --base=$(base) $(if $(DEVICE),--device=$(DEVICE)) $(ARGS)
+	@$(run) demo $(if $(VMM),--vmm=$(VMM)) $(asked) $(if $(DEVICE),--device=$(DEVICE)) $(ARGS)
 
 shell: python
 	@$(run) demo --shell --base=$(base) $(ARGS)
@@ -70,7 +73,7 @@ tree: python
 
 # Both bases unless one is asked for
 series: python
-	@$(run) series $(if $(KERNEL)$(filter command line environment,$(origin BASE)),--base=$(base)) $(ARGS)
+	@$(run) series $(asked) $(ARGS)
 
 kernel: python
 	@$(run) kernel --base=$(base) $(if $(ARCH),--arch=$(ARCH)) $(if $(CONFIG),--config=$(CONFIG)) $(ARGS)

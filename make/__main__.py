@@ -18,7 +18,7 @@ COMMANDS = {
     "kunit": ("scripts.kunit", "main"),
     "fuzz": ("testbed.fuzz", "main"),
     "test": ("make.test", "main"),
-    "demo": ("testbed.demo", "main"),
+    "demo": ("make.demo", "main"),
     "xen": ("testbed.xen.demo", "main"),
     "test-xen": ("testbed.xen.test", "main"),
     "bench": ("bench.run", "main"),

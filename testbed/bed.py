@@ -78,9 +78,12 @@ def given(windows):
 class Bed:
     """virtio-msgd with WINDOWS (its --window options) and a guest of CPUS that has them all."""
 
+    KIND = "User Mode Linux"
+
     def __init__(self, name, windows, base="mainline", params=(), programs=None,
                  memory="128M", cpus=1):
         self.directory = run_directory(name)
+        self.windows = list(windows)
         self.msgd = msgd.Msgd(msgd.build(), self.directory, windows)
         self.guest = Guest(guest_kernel(base, cpus > 1), image.Image(programs).build(),
                            self.directory, [region(self.msgd.socket), *given(windows),

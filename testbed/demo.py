@@ -4,6 +4,7 @@
     make demo              boot, show, power off
     make shell             boot the same guest and leave you in a shell in it
     make demo BASE=lts     with the other kernel
+    make demo VMM=qemu     with QEMU and Debian's own kernel (testbed/qemu/demo.py)
     make demo DEVICE=blk   another device, by a vhost-user backend: blk, fs, net, vsock
 """
 
@@ -41,20 +42,22 @@ def show_device(guest):
 
 
 def show_clock(guest):
-    """The real-time clock as /dev/rtc0: read, set, read back."""
+    """The real-time clock, which may not be the guest's first one: read, set, read back."""
     title("The clock")
     guest.check(f"echo ds1338 {RTC_ADDRESS} > /sys/bus/i2c/devices/i2c-0/new_device")
-    guest.wait_for("test -e /dev/rtc0")
-    name = guest.check("cat /sys/class/rtc/rtc0/name").strip()
-    chip = guest.check("cat /sys/class/rtc/rtc0/device/name").strip()
+    rtc = guest.wait_for("ls /sys/bus/i2c/devices/0-0068/rtc").strip()
+    hwclock = f"hwclock -f /dev/{rtc} --utc"
+    guest.wait_for(f"test -e /dev/{rtc}")
+    name = guest.check(f"cat /sys/class/rtc/{rtc}/name").strip()
+    chip = guest.check(f"cat /sys/class/rtc/{rtc}/device/name").strip()
     adapter = guest.check("cat /sys/bus/i2c/devices/i2c-0/name").strip()
-    line("/dev/rtc0", f"{name} ({chip}) on {adapter}")
-    path = guest.check("readlink -f /sys/class/rtc/rtc0").strip()
+    line(f"/dev/{rtc}", f"{name} ({chip}) on {adapter}")
+    path = guest.check(f"readlink -f /sys/class/rtc/{rtc}").strip()
     line("in sysfs", path.removeprefix("/sys/devices/"))
-    line("hwclock -r", guest.check("hwclock -r --utc").strip())
-    guest.check(f"hwclock --set --utc --date '{NEW_TIME}'")
+    line("hwclock -r", guest.check(f"{hwclock} -r").strip())
+    guest.check(f"{hwclock} --set --date '{NEW_TIME}'")
     line("hwclock --set", NEW_TIME)
-    read_back = guest.check("hwclock -r --utc").strip()
+    read_back = guest.check(f"{hwclock} -r").strip()
     line("hwclock -r", read_back)
     passed = datetime.fromisoformat(read_back[:19]) - datetime.fromisoformat(NEW_TIME)
     if not 0 <= passed.total_seconds() < SECONDS_TO_READ_BACK:
@@ -119,14 +122,13 @@ def work(guest, module, backend):
     module.show(guest, backend, line)
 
 
-def show(name, base):
-    """Boot a guest with the device called NAME and show it at work."""
-    say.step("getting virtio-msgd and the guest kernel ready")
-    with device(name) as (window, programs, function), \
-            prepared(Bed("demo", [window], base, programs=programs, memory="256M")) as bed:
+def show(name, boot):
+    """Boot a guest with the device called NAME and show it at work. BOOT: a function of the
+    window's options and of the guest's programs; returns a bed, which says what KIND it is."""
+    with device(name) as (window, programs, function), prepared(boot(window, programs)) as bed:
         guest = bed.guest
         release = guest.check("uname -r").strip()
-        say.note(f"Linux {release} is up (User Mode Linux, console: {guest.console_file})")
+        say.note(f"Linux {release} is up ({bed.KIND}, console: {guest.console_file})")
         at_boot = bed.msgd.counters()
         show_device(guest)
         function(guest)
@@ -135,8 +137,8 @@ def show(name, base):
 
 
 def prepared(bed):
-    """Says what is started; the Bed itself."""
-    for number, options in enumerate(bed.msgd.windows):
+    """Says what is started; the bed itself."""
+    for number, options in enumerate(bed.windows):
         say.step(f"starting virtio-msgd: window {number}, {options}")
     say.step("booting the guest")
     return bed
@@ -161,17 +163,25 @@ SHELL_HELP = """
 """
 
 
+def parser(description):
+    """The part of the command line that all kinds of guests have in common."""
+    made = argparse.ArgumentParser(prog="make demo", description=description)
+    made.add_argument("--device", default="i2c", choices=DEVICES, help="what to show")
+    return made
+
+
 def main(args):
     """The command."""
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__.splitlines()[0])
-    parser.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
-    parser.add_argument("--device", default="i2c", choices=DEVICES, help="what to show")
-    parser.add_argument("--shell", action="store_true", help="leave me in a shell in the guest")
-    options = parser.parse_args(args)
+    made = parser(__doc__.splitlines()[0])
+    made.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
+    made.add_argument("--shell", action="store_true", help="leave me in a shell in the guest")
+    options = made.parse_args(args)
     started = time.monotonic()
     if options.shell:
         return shell(options.base)
-    show(options.device, options.base)
+    say.step("getting virtio-msgd and the guest kernel ready")
+    show(options.device, lambda window, programs: Bed("demo", [window], options.base,
+                                                      programs=programs, memory="256M"))
     print(f"\ndone in {time.monotonic() - started:.0f} s; "
           "`make shell` leaves you in a shell in this guest")
     return 0
