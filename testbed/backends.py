@@ -7,7 +7,6 @@ than this machine's may be (testbed.foreign); vhost-user-blk from the source of 
 (testbed.vhost_user_blk); the rest from crates.io, built in the cache.
 """
 
-import json
 import os
 import platform
 import shutil
@@ -21,6 +20,7 @@ from pathlib import Path
 from scripts import cache, debian, say, wait
 from testbed import vhost_user_blk
 from testbed.foreign import Foreign
+from testbed.qmp import Qmp
 
 SECONDS = 10
 DOCUMENTED = Path(__file__).resolve().parent / "BACKENDS.md"
@@ -127,21 +127,8 @@ class StorageDaemon(Backend):
 
     def execute(self, command, **arguments):
         """One command to the monitor; returns what it returned."""
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(SECONDS)
-            line.connect(str(self.monitor))
-            stream = line.makefile("rw")
-            stream.readline()
-            for request in ({"execute": "qmp_capabilities"},
-                            {"execute": command, "arguments": arguments}):
-                stream.write(json.dumps(request) + "\n")
-                stream.flush()
-                answer = json.loads(stream.readline())
-                while "event" in answer:
-                    answer = json.loads(stream.readline())
-                if "error" in answer:
-                    raise say.Error(f"the monitor refuses {request}: {answer['error']}")
-        return answer["return"]
+        with Qmp(self.monitor) as monitor:
+            return monitor.execute(command, **arguments)
 
     def resize(self, size):
         """Make the image SIZE bytes; those who use it are told."""
