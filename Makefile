@@ -37,7 +37,7 @@ help:
 	@echo 'make clean     remove out/ (downloads and builds are in the cache, see below)'
 	@echo
 	@echo 'BASE=mainline  the newest kernel in Debian backports (default); BASE=lts: 6.12'
-	@echo 'DEVICE=blk     make demo with another device: i2c (default), blk, fs, net, vsock'
+	@echo 'DEVICE=blk     make demo with another device: i2c (default), blk, fs, net, vsock, hotplug'
 	@echo 'VMM=qemu       make demo in QEMU with a kernel of Debian (default: User Mode Linux)'
 	@echo 'KERNEL=dir     a kernel tree of your own instead; it is read, never changed'
 	@echo 'HEADERS=...    the kernel headers for modules: a package, or /lib/modules/VERSION'

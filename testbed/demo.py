@@ -6,6 +6,7 @@
     make demo BASE=lts     with the other kernel
     make demo VMM=qemu     with QEMU and Debian's own kernel (testbed/qemu/demo.py)
     make demo DEVICE=blk   another device, by a vhost-user backend: blk, fs, net, vsock
+    make demo DEVICE=hotplug   devices that come and go behind one window
 """
 
 import argparse
@@ -101,25 +102,28 @@ def i2c(guest):
 
 # What --device may name: the windows virtio-msgd gets, and what is shown of them
 DEVICES = ("i2c", "blk", "fs", "net", "vsock")
+# Several devices behind one window: not behind a PCI function
+HOTPLUG = "hotplug"
 
 
 @contextlib.contextmanager
 def device(name):
     """The device called NAME: its window, the programs it takes, and what shows it."""
     if name == "i2c":
-        yield "device=i2c", {}, i2c
+        yield "device=i2c", {}, lambda bed: i2c(bed.guest)
         return
     module = importlib.import_module(f"testbed.demos.{name}")
     backend = module.backend(run_directory("demo-backend"))
     say.step(f"starting the backend, {backend.name} (log: {backend.log_file})")
     with backend:
-        yield backend.window, module.PROGRAMS, lambda guest: work(guest, module, backend)
+        yield (getattr(module, "WINDOW", backend.window), module.PROGRAMS,
+               lambda bed: work(bed, module, backend))
 
 
-def work(guest, module, backend):
+def work(bed, module, backend):
     """The guest at work with what is behind BACKEND."""
     title(f"At work ({backend.name})")
-    module.show(guest, backend, line)
+    module.show(bed, backend, line)
 
 
 def show(name, boot):
@@ -131,7 +135,7 @@ def show(name, boot):
         say.note(f"Linux {release} is up ({bed.KIND}, console: {guest.console_file})")
         at_boot = bed.msgd.counters()
         show_device(guest)
-        function(guest)
+        function(bed)
         show_cost(at_boot, bed.msgd.counters(), HWCLOCK if name == "i2c" else "")
         guest.halt()
 
@@ -163,16 +167,16 @@ SHELL_HELP = """
 """
 
 
-def parser(description):
+def parser(description, devices=DEVICES):
     """The part of the command line that all kinds of guests have in common."""
     made = argparse.ArgumentParser(prog="make demo", description=description)
-    made.add_argument("--device", default="i2c", choices=DEVICES, help="what to show")
+    made.add_argument("--device", default="i2c", choices=devices, help="what to show")
     return made
 
 
 def main(args):
     """The command."""
-    made = parser(__doc__.splitlines()[0])
+    made = parser(__doc__.splitlines()[0], (*DEVICES, HOTPLUG))
     made.add_argument("--base", default="mainline", help="mainline, lts or a kernel tree")
     made.add_argument("--shell", action="store_true", help="leave me in a shell in the guest")
     options = made.parse_args(args)

@@ -21,8 +21,9 @@ def size(guest):
     return f"{sectors >> 11} MiB, the file system {blocks} MiB"
 
 
-def show(guest, disk, line):
+def show(bed, disk, line):
     """mkfs, mount, fio, resize while mounted."""
+    guest = bed.guest
     guest.check("mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /mnt", 60)
     line("/dev/vda", size(guest))
     said = guest.check(FIO, 120)

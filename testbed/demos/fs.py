@@ -14,8 +14,9 @@ def backend(directory):
     return backends.fs(directory, shared)
 
 
-def show(guest, made, line):
+def show(bed, made, line):
     """mount, read, copy a tree in, look at it from the host."""
+    guest = bed.guest
     guest.check(f"mount -t virtiofs {backends.FS_TAG} /mnt")
     line("mount", guest.check("grep virtiofs /proc/mounts").strip())
     line("cat /mnt/from-host", guest.check("cat /mnt/from-host").strip())

@@ -21,11 +21,18 @@ def backend(directory):
     return net.backend(directory)
 
 
+def devices(guest):
+    """The names of the virtio devices that the guest has."""
+    return set(guest.check(f"ls {DEVICES} | grep '^virtio[0-9]'").split())
+
+
 def add(bed, options, present):
     """Add a device; returns (the slot it is in, its name in the guest, there when PRESENT is)."""
-    slot = bed.msgd.ask("add", "0", **dict(each.split("=", 1) for each in options.split(",")))["slot"]
+    before = devices(bed.guest)
+    params = dict(each.split("=", 1) for each in options.split(","))
+    slot = bed.msgd.ask("add", "0", **params)["slot"]
     bed.guest.wait_for(present)
-    name = bed.guest.check(f"ls -t {DEVICES} | grep -m1 '^virtio[0-9]'").strip()
+    [name] = devices(bed.guest) - before
     return slot, name
 
 

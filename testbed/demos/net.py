@@ -69,8 +69,9 @@ def backend(directory):
     return backends.net(directory)
 
 
-def show(guest, made, line):
+def show(bed, made, line):
     """DHCP, wget, iperf3."""
+    guest = bed.guest
     get_address(guest)
     line("eth0", guest.check("ip -o -4 addr show eth0").split("inet ")[1].split()[0])
     (made.directory / "page").write_text("a page on the host's loopback\n")

@@ -11,8 +11,9 @@ def backend(directory):
     return backends.vsock(directory)
 
 
-def show(guest, made, line):
+def show(bed, made, line):
     """One word each way."""
+    guest = bed.guest
     with made.listen(5000) as server:
         guest.begin("echo a word from the guest | socat -u - VSOCK-CONNECT:2:5000")
         stream, _ = server.accept()

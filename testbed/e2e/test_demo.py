@@ -40,6 +40,18 @@ class Demo(unittest.TestCase):
                         r"^  requests +10 until the device was ready, \d+ altogether$"):
             self.assertRegex(done.stdout, re.compile(pattern, re.MULTILINE))
 
+    def test_shows_devices_that_come_and_go(self):
+        done = subprocess.run([*COMMAND, f"--base={self.base}", "--device=hotplug"], cwd=say.REPO,
+                              timeout=300, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(done.stdout.count("slot 1 is empty"), 3)
+        for pattern in (r"^  added: a disk +slot 1, virtio1, /dev/vda$",
+                        r"^  added: a network +slot 1, virtio1, eth0 \(passt\)$",
+                        r"^  added: an I2C bus +slot 1, virtio1, /dev/i2c-0$",
+                        r"^  meanwhile +[1-9]\d* times 256 random bytes"):
+            self.assertRegex(done.stdout, re.compile(pattern, re.MULTILINE))
+
     def test_unknown_device_is_refused(self):
         done = subprocess.run([*COMMAND, "--device=nothing"], cwd=say.REPO, timeout=60,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
