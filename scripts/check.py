@@ -16,6 +16,8 @@ from scripts.git import Git
 from scripts.results import Results
 
 CONFIGS = say.REPO / "scripts" / "configs"
+# Lines that a patch adds at the most, unless its message says why
+MOST_LINES = 700
 # MAINTAINERS gets its entry, with patterns for all files, in the first patch.
 CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--show-types",
               "--ignore", "FILE_PATH_CHANGES"]
@@ -110,6 +112,18 @@ def build_patches(results, steps):
             results.check(title, complaints(text, files))
         except say.Error as problem:
             results.fail(title, problem)
+
+
+def sizes(results, steps):
+    """Every patch is one that can be read at a time, or says why it is not."""
+    for commit, patch in steps.patches:
+        added = sum(int(line.split()[0]) for line in steps.git.run(
+            "diff", "--numstat", f"{commit}^", commit).splitlines())
+        says = re.search(r"\b(one file|is long|and long)\b", patch.message)
+        results.check(f"{steps.name}: {patch.name} has a size to review",
+                      [] if added <= MOST_LINES or says else
+                      [f"{added} added lines, and {patch.path / 'message'} does not say why they "
+                       "are one patch"])
 
 
 def checkpatch(results, steps):
@@ -212,6 +226,7 @@ def bindings(results, steps):
 
 CHECKS = {
     "each patch builds": build_patches,
+    "sizes": sizes,
     "checkpatch": checkpatch,
     "sparse": sparse,
     "kernel-doc": kernel_doc,

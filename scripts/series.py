@@ -5,6 +5,7 @@ Each patch is a directory series/NN-name/ with
 
   message        the commit message, without Signed-off-by
   files          the repository's files that the patch adds, one per line
+  insert         lines that go into files that exist by then, see scripts/inserts.py
   *.diff         changes of files that exist by then, applied in order of name;
                  NAME.mainline.diff and NAME.lts.diff only on that kind of base
 
@@ -16,7 +17,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from scripts import say
+from scripts import inserts, say
 from scripts.git import Git, identity
 
 SERIES = say.REPO / "series"
@@ -50,6 +51,12 @@ class Patch:
         lines = listed.read_text().splitlines() if listed.exists() else []
         return [line.strip() for line in lines if line.strip()]
 
+    @property
+    def inserts(self):
+        """What this patch inserts into files that exist."""
+        listed = self.path / "insert"
+        return inserts.parse(listed.read_text(), listed) if listed.exists() else []
+
     def diffs(self, kind):
         """The diff files for KIND of base."""
         others = tuple(f".{other}.diff" for other in KINDS if other != kind)
@@ -58,7 +65,7 @@ class Patch:
 
     def is_for(self, kind):
         """Whether there is anything in this patch for KIND of base."""
-        return bool(self.files or self.diffs(kind))
+        return bool(self.files or self.inserts or self.diffs(kind))
 
 
 def patches(kind):
@@ -86,6 +93,8 @@ def fingerprint(kind, base_commit):
     for patch in patches(kind):
         inputs = [patch.path / "message", *patch.diffs(kind),
                   *(say.REPO / name for name in patch.files)]
+        for insert in patch.inserts:
+            digest.update(repr(insert).encode())
         for path in inputs:
             content = path.read_bytes() if path.exists() else b"missing"
             digest.update(f"{path.relative_to(say.REPO)} {len(content)}\n".encode() + content)
@@ -104,6 +113,18 @@ def commit(repository, base_commit, kind):
     return parent
 
 
+def commit_insert(git, patch, insert, who):
+    """Put the lines of an insert into a file of git's index."""
+    status, before, _ = git.try_run("show", f":{insert.path}")
+    after = insert.into(before) if not status else None
+    if after is None:
+        raise say.Error(f"patch {patch.name} does not fit this kernel: {insert.path} has not one "
+                        f"line {insert.anchor!r}",
+                        f"see what the kernel has there and adapt {patch.path / 'insert'}")
+    blob = git.run("hash-object", "-w", "--stdin", data=fill_in(after, who))
+    git.run("update-index", "--cacheinfo", f"100644,{blob},{insert.path}")
+
+
 def commit_one(git, parent, patch, kind, who):
     """Commit one patch on PARENT, whose tree git's index holds; returns the commit."""
     for name in patch.files:
@@ -114,6 +135,8 @@ def commit_one(git, parent, patch, kind, who):
         blob = git.run("hash-object", "-w", "--stdin", data=fill_in(path.read_text(), who))
         mode = "100755" if path.stat().st_mode & 0o100 else "100644"
         git.run("update-index", "--add", "--cacheinfo", f"{mode},{blob},{name}")
+    for insert in patch.inserts:
+        commit_insert(git, patch, insert, who)
     for diff in patch.diffs(kind):
         status, _, errors = git.try_run("apply", "--cached", "-C2", "--whitespace=nowarn", "-",
                                         data=fill_in(diff.read_text(), who))

@@ -7,7 +7,7 @@ from testbed.xen.service import I2cBackend, Service
 WINDOW = "xen:domu/0/0"
 DISK = "device=blk,size=4194304"
 # Makes a file system, fills a file on it, and finds it again
-USE = ("mke2fs -q /dev/vda && mount -t ext2 /dev/vda /mnt && "
+USE = ("mkdir -p /mnt && mke2fs -q /dev/vda && mount -t ext2 /dev/vda /mnt && "
        "dd if=/dev/urandom of=/mnt/file bs=64k count=16 2>/dev/null && "
        "sha256sum </mnt/file >/tmp/sum && umount /mnt && mount -t ext2 /dev/vda /mnt && "
        "sha256sum </mnt/file | cmp - /tmp/sum && umount /mnt && echo used")
