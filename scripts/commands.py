@@ -7,6 +7,8 @@ import shutil
 from scripts import kernel, say, series, tree
 from scripts.git import identity
 
+# In the bundle; a name as b4 has them
+SERIES_BRANCH = "b4/virtio-msg"
 OPTIONS = say.REPO / "scripts" / "configs" / "guest.config"
 
 
@@ -44,7 +46,8 @@ def series_command(args):
 
 
 def write_patches(name):
-    """git format-patch of the series on the base called NAME."""
+    """git format-patch of the series on the base called NAME, and the same as a bundle with a
+    branch that begins at the base, whose objects are not in it."""
     base, top = tree.commits(name)
     out = say.REPO / "out" / "series" / base.name
     shutil.rmtree(out, ignore_errors=True)
@@ -57,8 +60,12 @@ def write_patches(name):
     letter = cover.read_text()
     cover.write_text(letter.replace("*** SUBJECT HERE ***", subject)
                      .replace("*** BLURB HERE ***", body.strip()))
+    base.git.run("branch", "--force", SERIES_BRANCH, top)
+    base.git.run("bundle", "create", "--quiet", out / "virtio-msg.bundle", SERIES_BRANCH,
+                 f"^{base.commit}")
     count = len(list(out.glob("*.patch"))) - 1
-    say.step(f"{count} patches and a cover letter for {base.name} in {out}")
+    say.step(f"{count} patches, a cover letter and a git bundle (branch {SERIES_BRANCH}) for "
+             f"{base.name} in {out}")
 
 
 def kernel_command(args):
