@@ -14,20 +14,22 @@ DRIVER = "/sys/bus/pci/drivers/virtio-msg-pci"
 
 class Bed:
     """virtio-msgd with FUNCTIONS, {name of the socket with its options: [--window options]},
-    and a guest that has them all, in which DRIVERS are loaded, and the bus is not.
+    and a guest that has those that are PLUGGED (all), in which DRIVERS are loaded, and the bus
+    is not.
 
     MORE: options of QEMU. PROGRAMS: what the guest has besides the usual, as testbed.image
-    has it.
+    has it. MONITOR: the socket of QEMU's monitor.
     """
 
-    def __init__(self, name, functions, drivers, programs=None, more=(), **machine):
+    def __init__(self, name, functions, drivers, programs=None, more=(), plugged=None, **machine):
         self.directory = run_directory(name)
+        self.monitor = self.directory / "qmp.sock"
         self.windows = [window for each in functions.values() for window in each]
-        self.names = [each.partition(",")[0] for each in functions]
+        self.plugged = plugged or [each.partition(",")[0] for each in functions]
         self.msgd = msgd.Msgd(msgd.build(), self.directory, [], place=None, vmms=functions)
         image, initrd = kernel.build(self.directory, drivers, programs)
-        options = [*more]
-        for each in self.names:
+        options = ["-qmp", f"unix:{self.monitor},server=on,wait=off", *more]
+        for each in self.plugged:
             options += ["-device", function(self.directory / each)]
         self.guest = Machine(image, initrd, self.directory, options, **machine)
 
@@ -47,12 +49,12 @@ class Bed:
     def load(self, parameters=""):
         """Load the bus; returns when it has all functions."""
         self.guest.check(f"insmod /modules/{initramfs.BUS}.ko {parameters}")
-        self.guest.wait_for(f"test $(ls -d {DRIVER}/0000:* | wc -l) -eq {len(self.names)}")
+        self.guest.wait_for(f"test $(ls -d {DRIVER}/0000:* | wc -l) -eq {len(self.plugged)}")
 
     def functions(self):
         """{name: where on the PCI bus the guest has it}: as they were given, so they are."""
         found = self.guest.check(f"cd {DRIVER} && ls -d 0000:*").split()
-        return dict(zip(self.names, sorted(found), strict=True))
+        return dict(zip(self.plugged, sorted(found), strict=True))
 
     def counters(self, name):
         """What was counted of the function NAME."""
