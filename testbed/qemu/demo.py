@@ -11,9 +11,10 @@ import time
 
 from scripts import say
 from testbed import demo
+from testbed.bed import run_directory
 from testbed.commanded import Failed
 from testbed.qemu import bed
-from testbed.qemu.machine import KVM, kvm
+from testbed.qemu.machine import KVM, Machine, kvm
 
 # The modules of Debian's kernel that each device takes in the guest
 DRIVERS = {
@@ -27,26 +28,30 @@ CPUS = 2
 
 
 class Bed(bed.Bed):
-    """A guest with one function, which has been found. With /dev/kvm it has the CPU's help,
-    if it starts with that: there are machines whose KVM cannot run every guest."""
+    """A guest with one function, which has been found."""
 
     KIND = f"QEMU, {CPUS} CPUs"
 
     def __init__(self, name, functions, drivers, programs=None):
-        super().__init__(name, functions, drivers, programs, cpus=CPUS,
-                         accel="kvm:tcg" if kvm() else "tcg")
+        super().__init__(name, functions, drivers, programs, cpus=CPUS)
+        self.guest.accel = self.accelerator()
+
+    def accelerator(self):
+        """The CPU's help is used if a guest starts with that: there are machines whose KVM
+        cannot run every guest. It is one without the function: there are backends that end
+        when a guest does."""
+        if not kvm():
+            return "tcg"
+        directory = run_directory("demo-qemu-kvm")
+        try:
+            with Machine(self.guest.kernel, self.guest.initrd, directory, [], CPUS, "kvm"):
+                return "kvm"
+        except Failed:
+            say.note(f"no guest starts with {KVM} (log: {directory}/qemu.log): without it then")
+            return "tcg"
 
     def __enter__(self):
-        try:
-            super().__enter__()
-        except Failed:
-            if self.guest.accel == "tcg":
-                raise
-            kept = self.guest.log_file.rename(self.directory / "qemu-kvm.log")
-            say.note(f"it does not start with {KVM} ({kept}): "
-                     "once more, without")
-            self.guest.accel = "tcg"
-            super().__enter__()
+        super().__enter__()
         try:
             self.load()
             self.guest.wait_for("test -e /sys/bus/virtio/devices/virtio0/driver")
