@@ -11,7 +11,8 @@ asked := $(if $(KERNEL)$(filter command line environment,$(origin BASE)),--base=
 run := python3 -m make
 
 .PHONY: help demo shell xen test test-xen fuzz check kunit tree series kernel bench \
-	bench-xen bench-neighbours bench-waiting bench-slots clean python modules modules_install deb
+	bench-xen bench-qemu bench-neighbours bench-waiting bench-slots clean python modules \
+	modules_install deb
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +32,7 @@ help:
 	@echo 'make deb       build the Debian packages virtio-msg-dkms and virtio-msgd'
 	@echo 'make bench     measure virtio-mmio and virtio-msg side by side'
 	@echo 'make bench-xen the same in a guest under Xen'
+	@echo 'make bench-qemu  virtio-msg over PCI and virtio-pci in a guest of QEMU'
 	@echo 'make bench-neighbours  what neighbours cost a guest, and a guest the host'
 	@echo 'make bench-waiting  a device at work while another one waits for its backend'
 	@echo 'make bench-slots  what each more device behind one window costs'
@@ -96,6 +98,9 @@ bench-waiting: python
 
 bench-slots: python
 	@$(run) bench-slots --base=$(base) $(ARGS)
+
+bench-qemu: python
+	@$(run) bench-qemu $(ARGS)
 
 bench-neighbours: python
 	@$(run) bench-neighbours $(ARGS)

@@ -23,6 +23,7 @@ COMMANDS = {
     "test-xen": ("testbed.xen.test", "main"),
     "bench": ("bench.run", "main"),
     "bench-xen": ("bench.run", "xen"),
+    "bench-qemu": ("bench.qemu", "main"),
     "bench-neighbours": ("bench.neighbours", "main"),
     "bench-waiting": ("bench.waiting", "main"),
     "bench-slots": ("bench.slots", "main"),
