@@ -1736,6 +1736,29 @@ static void after_the_bound(struct kunit *test)
 	mmio_expect_works(test);
 }
 
+/* Nor is it the next one's, whose own is still to come and which it looks like */
+static void response_to_another(struct kunit *test)
+{
+	struct mmio_fixture *fix = test->priv;
+	struct virtio_msg_bus *bus;
+
+	/* PING, whose data tells one response from another */
+	fix->win->features |= VIRTIO_MSG_MMIO_F_DEVICES;
+	fix->win->slots = 1;
+	late_start(test);
+	bus = mmio_bus(fix);
+	fix->win->slow = true;
+	late_limit(test, "50");
+	KUNIT_EXPECT_EQ(test, virtio_msg_ping(bus, 1), -ETIMEDOUT);
+	late_no_limit(test);
+	/* It is written while the second one is sent, which is held back then */
+	KUNIT_EXPECT_TRUE(test, window_holds(fix->win));
+	fix->win->wake = true;
+	KUNIT_EXPECT_EQ(test, virtio_msg_ping(bus, 2), 0);
+	KUNIT_EXPECT_FALSE(test, window_holds(fix->win));
+	KUNIT_EXPECT_EQ(test, fix->win->traps, 2);
+}
+
 /* Two are late at once: the second one is sent when the first is answered */
 static void late_turns(struct kunit *test)
 {
@@ -2481,6 +2504,7 @@ static struct kunit_case virtio_msg_mmio_cases[] = {
 	KUNIT_CASE(late_refused),
 	KUNIT_CASE_PARAM(bad_response_late, tamper_gen_params),
 	KUNIT_CASE(after_the_bound),
+	KUNIT_CASE(response_to_another),
 	KUNIT_CASE(late_turns),
 	KUNIT_CASE(late_atomic),
 	KUNIT_CASE(dies_late),
