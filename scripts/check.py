@@ -119,7 +119,7 @@ def sizes(results, steps):
     for commit, patch in steps.patches:
         added = sum(int(line.split()[0]) for line in steps.git.run(
             "diff", "--numstat", f"{commit}^", commit).splitlines())
-        says = re.search(r"\b(one file|is long|and long)\b", patch.message)
+        says = re.search(r"\b(one file|is long|and long)\b", patch.message, re.IGNORECASE)
         results.check(f"{steps.name}: {patch.name} has a size to review",
                       [] if added <= MOST_LINES or says else
                       [f"{added} added lines, and {patch.path / 'message'} does not say why they "

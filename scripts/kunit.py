@@ -29,7 +29,6 @@ class Run(NamedTuple):
 
 
 RUNS = (
-    Run("KUnit, mainline", "mainline", "kunit"),
     Run("KUnit, lts with KASAN, lockdep and DEBUG_ATOMIC_SLEEP", "lts", "kunit-debug",
         (DEBUG, DEVICE_ID)),
     Run("KUnit, mainline with the same on two CPUs", "mainline", "kunit-smp", (DEBUG, *TWO_CPUS),

@@ -350,7 +350,9 @@ static struct vmt_device *window_notified(struct window *win, unsigned int offse
 	unsigned int i;
 
 	for (i = 0; i < max(win->slots, 1); i++)
-		if (offset == VIRTIO_MSG_MMIO_QUEUE_NOTIFY(i))
+		if (offset == (i < VIRTIO_MSG_MMIO_SMALL_SLOTS ?
+			       VIRTIO_MSG_MMIO_QUEUE_NOTIFY(i) :
+			       VIRTIO_MSG_MMIO_QUEUE_NOTIFY_HIGH(i)))
 			return window_device(win, i);
 	return NULL;
 }

@@ -291,8 +291,12 @@ bool virtio_msg_window_notify(struct virtio_msg_device *vmdev,
 			      struct virtqueue *vq, u32 data)
 {
 	struct virtio_msg_window *window = to_virtio_msg_window(vmdev->bus);
+	u16 slot = vmdev->dev_num;
 
-	writel(data, window->base + VIRTIO_MSG_MMIO_QUEUE_NOTIFY(vmdev->dev_num));
+	if (slot < VIRTIO_MSG_MMIO_SMALL_SLOTS)
+		writel(data, window->base + VIRTIO_MSG_MMIO_QUEUE_NOTIFY(slot));
+	else
+		writel(data, window->base + VIRTIO_MSG_MMIO_QUEUE_NOTIFY_HIGH(slot));
 	return true;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_window_notify);

@@ -490,7 +490,7 @@ static void write_page(struct window *win, uint32_t offset, unsigned int size, u
 static struct slot *notify_slot(struct window *win, uint32_t offset)
 {
 	const uint32_t first = VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0);
-	const uint32_t second = VIRTIO_MSG_MMIO_QUEUE_NOTIFY(VIRTIO_MSG_MMIO_SMALL_SLOTS);
+	const uint32_t second = VIRTIO_MSG_MMIO_QUEUE_NOTIFY_HIGH(VIRTIO_MSG_MMIO_SMALL_SLOTS);
 	uint32_t number;
 
 	if (offset >= second)

@@ -60,6 +60,13 @@ static void page_on(void)
 	guest_write(g, VIRTIO_MSG_MMIO_PAGE, 8, GUEST_PAGE | VIRTIO_MSG_MMIO_PAGE_ON);
 }
 
+/* QueueNotify of a slot */
+static uint32_t notify(unsigned int slot)
+{
+	return slot < VIRTIO_MSG_MMIO_SMALL_SLOTS ? VIRTIO_MSG_MMIO_QUEUE_NOTIFY(slot) :
+		VIRTIO_MSG_MMIO_QUEUE_NOTIFY_HIGH(slot);
+}
+
 static uint64_t features(void)
 {
 	return guest_read(g, VIRTIO_MSG_MMIO_IDENTITY, 8) >> 48;
@@ -199,15 +206,15 @@ static void kicks(void **state)
 		if (!fakes[i])
 			continue;
 		drive(i);
-		guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(i), 4, 0);
+		guest_write(g, notify(i), 4, 0);
 		assert_int_equal(fakes[i]->kick, 1);
 		assert_int_equal(g->win->slots[i].kicks, 1);
 	}
 	assert_int_equal(g->win->counters.kicks, 4);
 	/* Empty, and behind the last */
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(1), 4, 0);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(64), 4, 0);
-	for (i = VIRTIO_MSG_MMIO_QUEUE_NOTIFY(64); i < VIRTIO_MSG_MMIO_SIZE_LARGE; i += 4)
+	guest_write(g, notify(1), 4, 0);
+	guest_write(g, notify(64), 4, 0);
+	for (i = notify(64); i < VIRTIO_MSG_MMIO_SIZE_LARGE; i += 4)
 		guest_write(g, i, 4, 0);
 	assert_int_equal(g->win->counters.kicks, 5);
 	assert_int_equal(fakes[0]->kick + fakes[43]->kick + fakes[44]->kick + fakes[63]->kick, 4);
@@ -219,10 +226,10 @@ static void kicks_in_a_small_window(void **state)
 	(void)state;
 	guest_with(2);
 	drive(1);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(2), 4, 0);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(44), 4, 0);
+	guest_write(g, notify(2), 4, 0);
+	guest_write(g, notify(44), 4, 0);
 	assert_int_equal(fakes[1]->kick, 0);
-	guest_write(g, VIRTIO_MSG_MMIO_QUEUE_NOTIFY(1), 4, 0);
+	guest_write(g, notify(1), 4, 0);
 	assert_int_equal(fakes[1]->kick, 1);
 }
 

@@ -94,14 +94,13 @@
  * EVENT_AVAIL for the device in a slot - write only, 32 bits: the queue's
  * index in bits 15-0 and, with VIRTIO_F_NOTIFICATION_DATA, the rest of the
  * notification data above it. The smallest window has room for SMALL_SLOTS of
- * these registers below Window; those of more slots are behind it, in a window of
- * SIZE_LARGE bytes, where a message ends before them.
+ * these registers below Window; those of the slots from there on, HIGH, are behind
+ * it, in a window of SIZE_LARGE bytes, where a message ends before them.
  */
 #define VIRTIO_MSG_MMIO_SMALL_SLOTS	44
 #define VIRTIO_MSG_MMIO_SIZE_LARGE	0x400
-#define VIRTIO_MSG_MMIO_QUEUE_NOTIFY(slot) \
-	((slot) < VIRTIO_MSG_MMIO_SMALL_SLOTS ? 0x050 + 4 * (slot) : \
-	 0x200 + 4 * ((slot) - VIRTIO_MSG_MMIO_SMALL_SLOTS))
+#define VIRTIO_MSG_MMIO_QUEUE_NOTIFY(slot)	(0x050 + 4 * (slot))
+#define VIRTIO_MSG_MMIO_QUEUE_NOTIFY_HIGH(slot)	(0x150 + 4 * (slot))
 
 /*
  * A request is written from here in ascending order, padded to 4 bytes, and is
