@@ -9,6 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from scripts import wait
 from testbed import fake_backend as fake
 from testbed import hostile_backend, mmio_sock
 from testbed.fake_driver import Driver
@@ -213,7 +214,8 @@ class Backend(HostileTest):
         self.addCleanup(os.close, kick)
         line = self.connect()
         self.ask(line, fake.SET_VRING_KICK, bytes(8), [kick])
-        self.assertTrue(os.get_blocking(kick))
+        # Nothing is answered to that
+        self.assertTrue(wait.until(lambda: os.get_blocking(kick), 10, 0.001))
         self.assertEqual(os.eventfd_read(kick), fake.BlockingBackend.FULL)
 
 
