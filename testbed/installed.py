@@ -29,6 +29,13 @@ def host_release():
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
 
 
+def newest(arch, flavour=""):
+    """The Debian with the newest headers, of a FLAVOUR of the kernel: "rt-" for example."""
+    return Release("trixie", ["trixie-backports"],
+                   [*TOOLS, f"linux-headers-{flavour}{arch}/trixie-backports"],
+                   (SERIES / "bases.json").read_text())
+
+
 def releases(host, arch):
     """The Debian with the headers of 6.12 (this machine's release) and that with the newest
     ones. They are made anew when series/bases.json names other kernels."""
@@ -37,8 +44,7 @@ def releases(host, arch):
     suites = [f"{host}-security"] if host == "bookworm" else []
     return {
         "lts": Release(host, suites, [*TOOLS, lts], stamp),
-        "mainline": Release("trixie", ["trixie-backports"],
-                            [*TOOLS, f"linux-headers-{arch}/trixie-backports"], stamp),
+        "mainline": newest(arch),
     }
 
 

@@ -17,17 +17,18 @@ class Bed:
     and a guest that has those that are PLUGGED (all), in which DRIVERS are loaded, and the bus
     is not.
 
-    MORE: options of QEMU. PROGRAMS: what the guest has besides the usual, as testbed.image
+    MORE: options of QEMU. FLAVOUR: of the kernel, "rt-" for one. PROGRAMS: what the guest has besides the usual, as testbed.image
     has it. MONITOR: the socket of QEMU's monitor.
     """
 
-    def __init__(self, name, functions, drivers, programs=None, more=(), plugged=None, **machine):
+    def __init__(self, name, functions, drivers, programs=None, more=(), plugged=None, flavour="",
+                 **machine):
         self.directory = run_directory(name)
         self.monitor = self.directory / "qmp.sock"
         self.windows = [window for each in functions.values() for window in each]
         self.plugged = plugged or [each.partition(",")[0] for each in functions]
         self.msgd = msgd.Msgd(msgd.build(), self.directory, [], place=None, vmms=functions)
-        image, initrd = kernel.build(self.directory, drivers, programs)
+        image, initrd = kernel.build(self.directory, drivers, programs, flavour)
         options = ["-qmp", f"unix:{self.monitor},server=on,wait=off", *more]
         for each in self.plugged:
             options += ["-device", function(self.directory / each)]

@@ -32,13 +32,14 @@ def key(image):
     return digest.hexdigest()[:16]
 
 
-def build_modules():
-    """The directory with our modules, and `release`, the version of their kernel."""
-    made = installed.releases(installed.host_release(), debian.host_arch())["mainline"]
-    directory = cache.directory("qemu") / f"modules-{key(made.image)}"
+def build_modules(flavour):
+    """The directory with our modules for a FLAVOUR of the kernel ("" for the usual one), and
+    `release`, the version of it."""
+    made = installed.newest(debian.host_arch(), flavour)
+    directory = cache.directory("qemu") / f"{flavour}modules-{key(made.image)}"
     if directory.is_dir():
         return directory
-    for old in directory.parent.glob("modules-*"):
+    for old in directory.parent.glob(f"{flavour}modules-*"):
         shutil.rmtree(old)
     unfinished = directory.with_name("new-modules")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -113,11 +114,11 @@ def stock(release):
     return directory
 
 
-def build(directory, drivers, programs=None):
-    """(kernel image, initramfs); the latter is made in DIRECTORY, with DRIVERS and PROGRAMS as
-    initramfs.write() has them."""
+def build(directory, drivers, programs=None, flavour=""):
+    """(kernel image, initramfs) of a FLAVOUR of Debian's kernel; the latter is made in DIRECTORY,
+    with DRIVERS and PROGRAMS as initramfs.write() has them."""
     with cache.lock(f"qemu-{cache.of_checkout('kernel')}"), cache.lock("qemu"):
-        ours = build_modules()
+        ours = build_modules(flavour)
         release = (ours / "release").read_text()
         tree = stock(release) / "usr/lib/modules" / release
         own = {initramfs.module_name(path): path for path in ours.glob("*.ko")}
