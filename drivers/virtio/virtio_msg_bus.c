@@ -376,10 +376,15 @@ static int virtio_msg_scan_one(struct virtio_msg_bus *bus, u16 dev_num)
 		another = bus->ops->another(bus, dev_num);
 	if (vmdev && !another)
 		return 0;
+	/* Also if the other one does not answer: it is not asked again */
+	if (vmdev && another > 0) {
+		virtio_msg_remove_gone(vmdev);
+		vmdev = NULL;
+	}
 	err = virtio_msg_read_info(bus, dev_num, &info);
 	if (err)
 		return err;
-	if (vmdev && (another > 0 || memcmp(&vmdev->info, &info, sizeof(info)) ||
+	if (vmdev && (memcmp(&vmdev->info, &info, sizeof(info)) ||
 		      virtio_msg_replaced(vmdev))) {
 		virtio_msg_remove_gone(vmdev);
 		vmdev = NULL;
@@ -483,6 +488,16 @@ static int virtio_msg_scan_bitmap(struct virtio_msg_bus *bus)
 	return ret;
 }
 
+/* The device side has fewer slots than before */
+static void virtio_msg_remove_homeless(struct virtio_msg_bus *bus)
+{
+	struct virtio_msg_device *vmdev;
+	unsigned long num;
+
+	xa_for_each_range(&bus->devices, num, vmdev, bus->num_slots, ULONG_MAX)
+		virtio_msg_remove_gone(vmdev);
+}
+
 static int virtio_msg_scan(struct virtio_msg_bus *bus)
 {
 	int err, ret = 0;
@@ -492,6 +507,7 @@ static int virtio_msg_scan(struct virtio_msg_bus *bus)
 	if (bus->flags & VIRTIO_MSG_BUS_F_GET_DEVICES) {
 		ret = virtio_msg_scan_bitmap(bus);
 	} else {
+		virtio_msg_remove_homeless(bus);
 		for (i = 0; i < bus->num_slots; i++) {
 			err = virtio_msg_scan_one(bus, i);
 			ret = ret ?: err;

@@ -48,13 +48,13 @@ static bool many(const struct window *win)
 
 void window_enter(struct window *win, struct slot *slot)
 {
-	if (win->running && many(win))
+	if (win->running && many(win) && task_here())
 		task_lock(&slot->lock);
 }
 
 void window_leave(struct window *win, struct slot *slot)
 {
-	if (win->running && many(win))
+	if (win->running && many(win) && task_here())
 		task_unlock(&slot->lock);
 }
 

@@ -228,8 +228,10 @@ static void page_adopt(struct window *win, const struct virtio_msg_mmio_page *pa
 		struct slot *slot = &win->slots[i];
 
 		mw->used[i] = le32toh(page->used[i]);
-		if (!slot->dev && page->slot[i].arrivals)
-			slot->arrivals = le32toh(page->slot[i].arrivals);
+		/* What has a driver is the one that it knows */
+		if (slot->status || !page->slot[i].arrivals)
+			continue;
+		slot->arrivals = le32toh(page->slot[i].arrivals) + (slot->dev && i);
 	}
 }
 
@@ -381,7 +383,8 @@ static bool window_complete(const struct msg_window *mw, uint32_t offset, unsign
 {
 	size_t have = offset + size;
 
-	if (have < sizeof(struct virtio_msg_header) || offset != mw->received)
+	/* The first part starts over, whatever was there */
+	if (have < sizeof(struct virtio_msg_header) || (offset && offset != mw->received))
 		return false;
 	/* The part may be the one that says it */
 	return offset < sizeof(struct virtio_msg_header) || have >= request_size(mw->request);

@@ -46,7 +46,7 @@ static struct window *find_window(const char *name, long *number, struct errmsg 
 {
 	const char *slash = strrchr(name, '/'), *digits = slash ? slash + 1 : name;
 	struct carrier *carrier = carriers;
-	unsigned long w;
+	unsigned long w, s;
 	char *end;
 
 	while (slash && carrier && (strlen(carrier->name) != (size_t)(slash - name) ||
@@ -56,7 +56,8 @@ static struct window *find_window(const char *name, long *number, struct errmsg 
 	*number = -1;
 	if (end > digits && *end == '.') {
 		digits = end + 1;
-		*number = strtoul(digits, &end, 10) & INT_MAX;
+		s = strtoul(digits, &end, 10);
+		*number = s < INT_MAX ? s : INT_MAX;
 	}
 	if (!carrier || end == digits || *end || w >= carrier->num_windows ||
 	    !carrier->windows[w]) {

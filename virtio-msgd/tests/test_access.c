@@ -55,11 +55,14 @@ static int slow_reset(struct device *dev)
 	return wait_byte();
 }
 
+static unsigned int num_slots;
+
 static void start(bool mmio, bool late)
 {
 	struct window_config config = window_config_default;
 
 	config.mmio = mmio;
+	config.num_slots = num_slots;
 	assert_int_equal(pipe(tube), 0);
 	fake = fake_new();
 	ops = *fake->dev.ops;
@@ -76,6 +79,7 @@ static void start(bool mmio, bool late)
 
 static int setup(void **state)
 {
+	num_slots = 1;
 	return loop_setup(state);
 }
 
@@ -380,6 +384,44 @@ static void mmio_waits(void **state)
 	ops.reset = NULL;
 }
 
+/* One store at the beginning of Window can be all of a request: it waits like any other */
+static void whole_request_meanwhile(void)
+{
+	const struct virtio_msg_header hdr = {
+		.msg_id = VIRTIO_MSG_GET_DEVICE_STATUS,
+		.token = htole16(7),
+		.msg_size = htole16(sizeof(hdr)),
+	};
+	struct cpu first, second;
+	uint64_t value;
+
+	start(false, true);
+	memcpy(&value, &hdr, sizeof(value));
+	put_request(1);
+	cpu_access(&first, VIRTIO_MSG_MMIO_DOORBELL, 4, true, 1);
+	assert_int_equal(task_count(), 1);
+	cpu_access(&second, VIRTIO_MSG_MMIO_WINDOW, 8, true, le64toh(value));
+	assert_false(second.done);
+	answer_one();
+	until(&second.done);
+	assert_int_equal(guest_read(g, VIRTIO_MSG_MMIO_WINDOW, 4) & 0xffff,
+			 VIRTIO_MSG_TYPE_RESPONSE | VIRTIO_MSG_GET_DEVICE_STATUS << 8);
+	until_no_task();
+}
+
+static void whole_request(void **state)
+{
+	(void)state;
+	whole_request_meanwhile();
+}
+
+static void whole_request_for_one_of_many(void **state)
+{
+	(void)state;
+	num_slots = 2;
+	whole_request_meanwhile();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -395,6 +437,8 @@ int main(void)
 		TEST(request_is_a_copy),
 		TEST(kick_goes_through),
 		TEST(kick_while_it_starts),
+		TEST(whole_request),
+		TEST(whole_request_for_one_of_many),
 		TEST(mmio_waits),
 	};
 

@@ -225,7 +225,7 @@ class Running(unittest.TestCase):
                       self.ask("add", name, "device=rng", status=1))
         self.assertIn("say which", self.ask("remove", name, status=1))
         self.assertIn("has 3 slots", self.ask("remove", f"{name}.3", status=1))
-        for nonsense in (".", ".x", ".-1", ".1x", ".1.1"):
+        for nonsense in (".", ".x", ".-1", ".1x", ".1.1", f".{1 << 31}", f".{1 << 32}", f".{1 << 64}"):
             self.ask("remove", name + nonsense, status=1)
         self.ask("remove", f"{name}.1")
         self.assertIn("window 0.1 has no device", self.ask("remove", f"{name}.1", status=1))

@@ -50,8 +50,9 @@ static void respond(struct xen_vcpu *vcpu, uint64_t data)
 static bool is_kick(const struct xen_device *dev, uint64_t offset)
 {
 	const uint64_t first = VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0);
+	const struct window *win = dev->carrier.windows[0];
 
-	return offset >= first && offset < first + 4 * dev->carrier.windows[0]->config.num_slots;
+	return win && offset >= first && offset < first + 4 * win->config.num_slots;
 }
 
 static void on_done(struct window_access *access)
@@ -130,7 +131,7 @@ static bool held(struct xen_guest *guest, const struct ioreq *req)
 	const struct xen_device *dev = find_device(guest, req->addr);
 
 	return req->type == IOREQ_TYPE_COPY && dev && dev->restore &&
-	       req->addr - dev->base != VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0);
+	       !is_kick(dev, req->addr - dev->base);
 }
 
 /*
@@ -215,8 +216,7 @@ static void count_ioeventfds(struct xen_vcpu *vcpu)
 	uint64_t addr = guest->page->vcpu_ioreq[vcpu - guest->vcpus].addr;
 	struct xen_device *dev = find_device(guest, addr);
 
-	if (!dev || !dev->ioeventfds ||
-	    addr - dev->base != VIRTIO_MSG_MMIO_QUEUE_NOTIFY(0)) {
+	if (!dev || !dev->ioeventfds || !is_kick(dev, addr - dev->base)) {
 		for (dev = guest->devices; dev && !dev->ioeventfds; dev = dev->next)
 			;
 	}
