@@ -3,7 +3,6 @@
 #include "guest.h"
 
 #include <linux/virtio_blk.h>
-#include <linux/virtio_i2c.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
@@ -912,147 +911,6 @@ static void orderly_backend_comes_back(void **state)
 	assert_true(backend_signalled(b.queues[0].kick));
 }
 
-#define NEXT	VIRTIO_I2C_FLAGS_FAIL_NEXT
-#define READ	VIRTIO_I2C_FLAGS_M_RD
-#define I2C_MAX	5
-
-/*
- * Requests of I2C transfers that a backend left
- * @num: how many there are, of which @done are done
- * @flags: of each
- * @reused: this one was made after the last one was done, of its descriptors; 0: none
- * @gone: the header of the last one that is done is in no memory
- * @failed: how many virtio-msgd fails
- */
-static const struct i2c_ring {
-	unsigned int num;
-	unsigned int done;
-	uint32_t flags[I2C_MAX];
-	unsigned int reused;
-	bool gone;
-	unsigned int failed;
-} i2c_rings[] = {
-	/* Between two transfers, and before the first */
-	{ 3, 1, { 0, NEXT, READ }, 0, false, 0 },
-	{ 4, 2, { NEXT, READ, NEXT, READ }, 0, false, 0 },
-	/* In one: it fails up to its end, and what comes after it does not */
-	{ 2, 1, { NEXT, READ }, 0, false, 1 },
-	{ 4, 1, { NEXT, READ, NEXT, READ }, 0, false, 1 },
-	{ 5, 1, { NEXT, NEXT, NEXT, READ, 0 }, 0, false, 3 },
-	{ 5, 2, { NEXT, NEXT, NEXT, READ, 0 }, 0, false, 2 },
-	/* All that is there */
-	{ 3, 1, { NEXT, NEXT, NEXT }, 0, false, 2 },
-	/* Nothing waits */
-	{ 2, 2, { NEXT, NEXT }, 0, false, 0 },
-	/* It is not known */
-	{ 3, 1, { 0, READ, READ }, 0, true, 1 },
-	/* The last one that is done is another's by now */
-	{ 3, 1, { NEXT, NEXT, READ }, 1, false, 0 },
-	{ 3, 1, { NEXT, NEXT, READ }, 2, false, 0 },
-};
-
-#define I2C_AT(i)	(GUEST_DATA + (i) * 64)
-#define I2C_STATUS(i)	(*(uint8_t *)guest_ptr(g, I2C_AT(i) + 34))
-
-/* Three descriptors each: a header, two bytes to be read, and the status */
-static void i2c_add(struct ring *ring, unsigned int i, uint32_t flags)
-{
-	struct virtio_i2c_out_hdr *hdr = guest_ptr(g, I2C_AT(i));
-	const struct buf bufs[] = {
-		{ I2C_AT(i), sizeof(*hdr), false },
-		{ I2C_AT(i) + 32, 2, true },
-		{ I2C_AT(i) + 34, 1, true },
-	};
-
-	hdr->addr = htole16(0x68 << 1);
-	hdr->flags = htole32(flags);
-	memset(guest_ptr(g, I2C_AT(i) + 32), 0xee, 3);
-	ring_add(ring, bufs, 3);
-}
-
-static void i2c_fill(struct ring *ring, const struct i2c_ring *r)
-{
-	struct vring_avail *avail;
-	unsigned int i;
-
-	ring_init(ring, g, 0, 16);
-	for (i = 0; i < r->num; i++)
-		i2c_add(ring, i, r->flags[i]);
-	avail = ring_avail(ring);
-	if (r->reused)
-		avail->ring[r->reused] = avail->ring[r->done - 1];
-	if (r->gone)
-		ring_desc(ring, le16toh(avail->ring[r->done - 1]))->addr = htole64(1);
-	for (i = 0; i < r->done; i++)
-		ring_used(ring)->ring[i].id = htole32(le16toh(avail->ring[i]));
-	ring_used(ring)->idx = htole16(r->done);
-}
-
-static void i2c_expect(struct ring *ring, const struct i2c_ring *r)
-{
-	unsigned int i, end = r->done + r->failed;
-	const struct vring_used *used = ring_used(ring);
-
-	assert_int_equal(le16toh(used->idx), end);
-	assert_int_equal(b.queues[0].base, end);
-	for (i = 0; i < r->num; i++) {
-		bool failed = i >= r->done && i < end;
-
-		assert_int_equal(I2C_STATUS(i), failed ? VIRTIO_I2C_MSG_ERR : 0xee);
-		if (!failed)
-			continue;
-		assert_int_equal(used->ring[i].id, htole32(le16toh(ring_avail(ring)->ring[i])));
-		assert_int_equal(le32toh(used->ring[i].len), 3);
-	}
-}
-
-/* What was begun of a transfer is gone with the backend: it fails, with the driver told so */
-static void transfer_that_was_begun(void **state)
-{
-	struct ring ring;
-	unsigned int i;
-
-	(void)state;
-	for (i = 0; i < sizeof(i2c_rings) / sizeof(i2c_rings[0]); i++) {
-		plug("device=i2c");
-		drive(0, 1);
-		i2c_fill(&ring, &i2c_rings[i]);
-		backend_stop(&b);
-		run_for(50);
-		assert_false(needs_reset());
-		g->interrupts = 0;
-		backend_start(&b);
-		assert_true(comes(resumed, MAX_SECONDS * SECOND));
-		loop_run();
-		i2c_expect(&ring, &i2c_rings[i]);
-		assert_true(interrupted());
-		assert_true(backend_signalled(b.queues[0].kick));
-		guest_free(g);
-		g = NULL;
-		backend_stop(&b);
-	}
-	b.listener = 0;
-}
-
-static void transfer_in_a_bad_ring(void **state)
-{
-	static const struct i2c_ring r = { 2, 1, { NEXT, READ }, 0, false, 0 };
-	struct ring ring;
-
-	(void)state;
-	plug("device=i2c");
-	drive(0, 1);
-	i2c_fill(&ring, &r);
-	/* No room for a status */
-	ring_desc(&ring, le16toh(ring_avail(&ring)->ring[1]))->flags = 0;
-	backend_stop(&b);
-	run_for(50);
-	backend_start(&b);
-	assert_true(comes(needs_reset, MAX_SECONDS * SECOND));
-	assert_int_equal(le16toh(ring_used(&ring)->idx), 1);
-	assert_int_equal(I2C_STATUS(1), 0xee);
-}
-
 /*
  * A driver that another virtio-msgd left: what the ring has, and what that one knew of
  * where its backend was. @goes_on: -1: the backend is not given the ring
@@ -1520,8 +1378,6 @@ int main(void)
 		vu_test(backend_dies_when_a_queue_is_enabled),
 		vu_test(idle_backend_comes_back),
 		vu_test(orderly_backend_comes_back),
-		vu_test(transfer_that_was_begun),
-		vu_test(transfer_in_a_bad_ring),
 		vu_test(adopted_driver),
 		vu_test(adopted_driver_whose_backend_dies),
 		vu_test(left_driver),

@@ -356,16 +356,6 @@ bool vu_queues_moved(struct vhost_user *vu);
 void vu_queues_forget(struct vhost_user *vu);
 
 /*
- * i2c.c
- */
-
-/*
- * Fail what is left of a transfer that a backend which is gone had begun; @base: gets
- * where the next one goes on. Split rings, without a record of requests in flight.
- */
-int vu_i2c_resume(struct vhost_user *vu, unsigned int q, uint32_t *base);
-
-/*
  * memory.c
  */
 

@@ -6,7 +6,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
 #include <stddef.h>
@@ -288,13 +287,6 @@ static int set_up(struct vhost_user *vu, unsigned int q, uint32_t base)
 	return ret ? ret : vu_sync(vu);
 }
 
-/* Requests that were not done would be done without those before them. */
-static bool repeats_transfers(const struct vhost_user *vu)
-{
-	return vu->options.kind->id == VIRTIO_ID_I2C_ADAPTER && !vu_packed(vu) &&
-	       vu->inflight_fd < 0;
-}
-
 int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 {
 	struct device_queue *queue = &vu->dev.queues[q];
@@ -306,8 +298,6 @@ int vu_queue_start(struct vhost_user *vu, unsigned int q, bool resume)
 	else if (resume)
 		ret = resume_base(vu, q, &base);
 	resume |= queue->resume;
-	if (!ret && resume && repeats_transfers(vu))
-		ret = vu_i2c_resume(vu, q, &base);
 	if (!ret && vu->queues[q].kick < 0)
 		ret = queue_open(vu, q);
 	if (!ret)
