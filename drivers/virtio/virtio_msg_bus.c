@@ -291,8 +291,9 @@ static void virtio_msg_hide(struct virtio_msg_device *vmdev)
 {
 	xa_erase(&vmdev->bus->devices, vmdev->dev_num);
 	synchronize_rcu();
-	cancel_work_sync(&vmdev->config_work);
-	cancel_work_sync(&vmdev->break_work);
+	/* For good: whoever still waits for a message may find out later that it failed */
+	disable_work_sync(&vmdev->config_work);
+	disable_work_sync(&vmdev->break_work);
 }
 
 static int virtio_msg_add(struct virtio_msg_bus *bus, u16 dev_num,

@@ -34,7 +34,8 @@ class Rng(BackendTest):
         guest = self.boot_backends(rng).guest
         guest.check("dd if=/dev/hwrng of=/dev/null bs=64 count=8")
         rng.kill()
-        self.wait_needs_reset(guest)
+        # At once with a request in flight, otherwise after the 10 s that it is waited for
+        self.wait_needs_reset(guest, seconds=20)
         rng.start()
         self.rebind(guest, "virtio_rng")
         guest.check("dd if=/dev/hwrng of=/dev/null bs=64 count=8")
